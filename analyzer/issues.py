@@ -1,0 +1,42 @@
+"""What a capture lacks or hides: each kind of issue once, with a count and the first frame."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Issue:
+    """One kind of shortcoming of a capture, or of what was read of it."""
+
+    code: str
+    """Stable lower-case name with dashes, such as `capture-cut-short`."""
+    message: str
+    """One sentence for a person; of several occurrences the first one's."""
+    count: int = 1
+    """How often it occurred."""
+    frame: int | None = None
+    """The first frame that shows it (counted from 1), where one does."""
+
+
+class Issues:
+    """Collects issues; the first occurrence of a code sets message and frame, later ones only count."""
+
+    def __init__(self) -> None:
+        self._by_code: dict[str, Issue] = {}
+
+    def add(self, code: str, message: str, *, frame: int | None = None, count: int = 1) -> None:
+        """Record `count` occurrences of `code`."""
+        issue = self._by_code.get(code)
+        if issue is None:
+            self._by_code[code] = Issue(code, message, count, frame)
+        else:
+            issue.count += count
+
+    def __iter__(self) -> Iterator[Issue]:
+        return iter(self._by_code.values())
+
+    def __len__(self) -> int:
+        return len(self._by_code)
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._by_code

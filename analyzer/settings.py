@@ -1,0 +1,30 @@
+"""How much memory an analysis may take: every bound in one place."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """Bounds; when one bites, an issue of the same name (with dashes) is recorded."""
+
+    batch_bytes: int = 4 << 20
+    """Captured bytes that one batch of frames holds (at least one frame)."""
+    frame_bytes: int = 16 << 20
+    """A frame said to be longer is taken for damage of the capture (Wireshark's own bound is 256 MiB for
+    DBus captures and 256 KiB else)."""
+    connections: int = 100_000
+    """Connections followed at once; past it, those idle longest are let go."""
+    pending_bytes: int = 256 << 10
+    """Bytes of one direction that wait for a missing segment before the hole is taken for a gap."""
+    prologue_bytes: int = 64 << 10
+    """Bytes of each direction in which TLS must begin."""
+    message_bytes: int = 1 << 20
+    """Longest handshake message that is kept (RFC 8446 allows 16 MiB)."""
+    handshake_bytes: int = 4 << 20
+    """Message bytes kept of one handshake."""
+    records: int = 64
+    """Protected records of each direction whose size and frame are kept for the inference."""
+    attempts: int = 20_000
+    """Connections without TLS that are remembered until it is known whether their server speaks TLS."""
+    fragments: int = 4096
+    """IP datagrams waiting for fragments."""

@@ -1,0 +1,33 @@
+"""A batch of frames as columns over one buffer: what every capture format yields."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(slots=True)
+class FrameBatch:
+    """Consecutive frames of a capture; row i of every column is frame `number[i]`.
+
+    The buffer belongs to the reader, which may overwrite it for the next batch: whoever
+    keeps bytes beyond the current iteration copies them.
+    """
+
+    buffer: NDArray[np.uint8]
+    """The bytes that `offset` points into."""
+    number: NDArray[np.int64]
+    """Frame numbers, counted from 1 over the whole capture as Wireshark's `frame.number`."""
+    time: NDArray[np.int64]
+    """Nanoseconds since 1970-01-01 UTC."""
+    offset: NDArray[np.int64]
+    """Where the frame's first byte lies in `buffer`."""
+    captured: NDArray[np.int64]
+    """Bytes of the frame that the capture holds."""
+    original: NDArray[np.int64]
+    """Bytes that the frame had on the wire."""
+    link_type: NDArray[np.uint16]
+    """LINKTYPE_ value (https://www.tcpdump.org/linktypes.html) of the file's header or interface block."""
+
+    def __len__(self) -> int:
+        return len(self.number)

@@ -1,0 +1,1 @@
+"""From frames to ordered byte streams: link layers, IP, TCP and UDP."""

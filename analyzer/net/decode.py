@@ -1,0 +1,160 @@
+"""From frames to TCP segments and UDP datagrams, whatever they are wrapped in."""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.capture.batch import FrameBatch
+from analyzer.issues import Issues
+from analyzer.net import ip, links, tcp, udp
+from analyzer.net.dissect import HEADERS, Announced, Dissector
+from analyzer.net.fragments import Reassembler
+from analyzer.net.layers import Fragments, Layer, Packets, Payloads, columns, concatenate, frames
+from analyzer.net.segments import DatagramBatch, SegmentBatch
+from analyzer.settings import Limits
+
+MAX_TUNNELS = 16
+"""Packets within packets that are followed."""
+
+_ETHERTYPES = [number for kind, number in HEADERS if kind == "ethertype"]
+_IS_TUNNEL_PORT = np.zeros(1 << 16, bool)
+_IS_TUNNEL_PORT[[number for kind, number in HEADERS if kind == "UDP port"]] = True
+
+_Foreign = list[tuple[Announced, Layer]]
+_P = TypeVar("_P", Packets, Payloads)
+_D = TypeVar("_D", bound=DatagramBatch)
+
+
+class Decoder:
+    """Decodes batch after batch of one capture; keeps the IP fragments that wait for others.
+
+    The columns decode all frames of a batch at once, layer by layer. What they do not know, Scapy passes over,
+    and the columns go on behind it. So most frames take one round, and those in tunnels one more a tunnel.
+
+    With `scapy_links`, Scapy dissects every frame up to IP, where it can: a second opinion on the columns.
+    """
+
+    def __init__(self, limits: Limits, issues: Issues, *, scapy_links: bool = False) -> None:
+        self._issues = issues
+        self._reassembler = Reassembler(limits.fragments, issues)
+        self._dissector = Dissector(issues, to_ip=scapy_links)
+
+    def decode(self, batch: FrameBatch) -> tuple[SegmentBatch, DatagramBatch]:
+        """The TCP segments and UDP datagrams of the batch in frame order, of one frame the outer ones first.
+
+        They are those to which Wireshark gives a `tcp.stream` or `udp.stream`. Where datagrams were
+        reassembled, these lie behind a copy of the batch's buffer.
+        """
+        buffer = batch.buffer
+        packets = links.packets(batch)
+        foreign = self._foreign_links(batch, packets)
+        segments: list[SegmentBatch] = []
+        datagrams: list[DatagramBatch] = []
+        for _ in range(MAX_TUNNELS):
+            links.untag(buffer, packets)
+            internet = (packets.ethertype == links.IPV4) | (packets.ethertype == links.IPV6)
+            if not internet.all():
+                foreign += _foreign_ethertypes(packets)
+            buffer, carried = self._carried(batch, buffer, packets.where(internet))
+
+            is_tcp = carried.protocol == ip.TCP
+            payload = self._captured(batch, carried.where(is_tcp), tcp.HEADER.itemsize)
+            segments.append(tcp.segments(batch, buffer, payload))
+            is_udp = carried.protocol == ip.UDP
+            payload = self._captured(batch, carried.where(is_udp), udp.HEADER.itemsize)
+            found, payload = udp.datagrams(batch, buffer, payload)
+            datagrams.append(found)
+            foreign += _foreign_ports(found, payload)
+            within: list[Packets] = []
+            others = ~(is_tcp | is_udp)
+            if others.any():
+                carried = carried.where(others)
+                within += ip.inside(buffer, carried)
+                foreign.append((("IP protocol", ip.GRE), carried.where(carried.protocol == ip.GRE)))
+
+            within += [self._dissector.pass_over(batch, buffer, *some) for some in foreign if len(some[1])]
+            within = [some for some in within if len(some)]
+            if not within:
+                break
+            packets, foreign = concatenate(within), []
+        else:
+            self._issues.add("tunnels-too-deep", f"packets in packets are followed {MAX_TUNNELS} times")
+        return _in_frame_order(segments, buffer), _in_frame_order(datagrams, buffer)
+
+    def close(self) -> None:
+        """Say which datagrams the capture leaves incomplete."""
+        self._reassembler.close()
+
+    def _foreign_links(self, batch: FrameBatch, packets: Packets) -> _Foreign:
+        """The frames whose link type is Scapy's; the columns get to see none of them."""
+        foreign: _Foreign = []
+        for link_type in links.link_types(batch):
+            announced = ("link type", link_type)
+            if self._dissector.knows(announced):
+                chosen = batch.link_type == link_type
+                foreign.append((announced, frames(batch, links.NOTHING).where(chosen)))
+                packets.ethertype[chosen] = links.NOTHING
+        return foreign
+
+    def _carried(
+        self, batch: FrameBatch, buffer: NDArray[np.uint8], packets: Packets
+    ) -> tuple[NDArray[np.uint8], Payloads]:
+        """What IP packets carry, put together where it is fragmented, and the buffer that holds it all."""
+        fragments: list[Fragments] = []
+        packets = self._captured(batch, packets, ip.SMALLEST_HEADER)
+        carried = ip.payloads(buffer, packets, fragments)
+        ip.skip_extensions(buffer, carried, fragments)
+        for some in fragments:
+            buffer, whole = self._reassembler.add(batch, buffer, some)
+            # Wireshark too reads a first fragment that was not captured whole, for it goes into no datagram.
+            cut = (some.payload.end < some.payload.wire_end) & (some.position == 0) & ~some.payload.quoted
+            first = some.payload.where(cut)
+            again = concatenate([whole, first])
+            ip.skip_extensions(buffer, again, [])
+            carried = concatenate([carried, again])
+        return buffer, carried
+
+    def _captured(self, batch: FrameBatch, layer: _P, size: int) -> _P:
+        """The rows of which the first `size` bytes were captured; the others are an issue where they were sent."""
+        holds = layer.holds(size)
+        if not holds.all():
+            cut = np.flatnonzero(~holds & (layer.offset + size <= layer.wire_end) & ~layer.quoted)
+            if len(cut):
+                frame = int(batch.number[layer.row[cut[0]]])
+                self._issues.add(
+                    "headers-cut", "the capture cuts frames off within their headers", frame=frame, count=len(cut)
+                )
+        return layer.where(holds)
+
+
+def _foreign_ethertypes(packets: Packets) -> _Foreign:
+    return [
+        (("ethertype", ethertype), packets.where((packets.ethertype == ethertype) & ~packets.quoted))
+        for ethertype in _ETHERTYPES
+    ]
+
+
+def _foreign_ports(datagrams: DatagramBatch, payload: Payloads) -> _Foreign:
+    """The datagrams to or from a port that tunnels use."""
+    to, by = _IS_TUNNEL_PORT[datagrams.destination_port], _IS_TUNNEL_PORT[datagrams.source_port]
+    tunneled = (to | by) & ~payload.quoted
+    if not tunneled.any():
+        return []
+    port = np.where(to, datagrams.destination_port, datagrams.source_port)
+    return [
+        (("UDP port", number), payload.where(tunneled & (port == number)))
+        for number in np.unique(port[tunneled]).tolist()
+    ]
+
+
+def _in_frame_order(batches: list[_D], buffer: NDArray[np.uint8]) -> _D:
+    """All rows in one batch, those of one frame in the order given."""
+    joined = batches[0]
+    if len(batches) > 1:
+        parts = [columns(batch)[1:] for batch in batches]
+        joined = type(joined)(buffer, *map(np.concatenate, zip(*parts, strict=True)))
+    if (joined.frame[1:] >= joined.frame[:-1]).all():
+        return joined
+    order = np.argsort(joined.frame, kind="stable")
+    return type(joined)(buffer, *(column[order] for column in columns(joined)[1:]))

@@ -1,0 +1,1 @@
+"""TLS: records, messages, handshakes and what they prove."""

@@ -1,0 +1,57 @@
+"""Was a connection that never became TLS meant to be TLS, and what was there instead?"""
+
+from dataclasses import dataclass
+
+from analyzer.net.rows import RST
+from analyzer.results import Evidence
+from analyzer.tls.follower import Follower
+from analyzer.tls.preambles import begins_tls
+
+TLS_PORTS = frozenset((443, 465, 563, 636, 853, 989, 990, 992, 993, 994, 995, 2376, 5061, 5671, 6443, 6514, 6697))
+TLS_PORTS |= frozenset((8443, 8883, 9443))
+"""Ports on which TLS begins with the first byte (IANA's registry, and common use)."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A connection without TLS that may have been meant to be TLS."""
+
+    client_direction: int
+    certain: bool
+    """Its bytes say so; else it depends on whether the server's endpoint speaks TLS."""
+    evidence: Evidence
+    """What was there instead."""
+
+
+def attempt(follower: Follower) -> Attempt | None:
+    """What a connection without a session shows; None where nothing speaks of TLS."""
+    prologue = follower.prologue
+    client = follower.opener
+    if prologue is not None and prologue.state == "refused":
+        direction = client if client is not None else 0
+        says = prologue.preambles[-1].says
+        return Attempt(direction, True, Evidence(follower.first_frame, "server", None, says))
+    if client is None:
+        return None
+    sent, answered = follower.heads[client], follower.heads[1 - client]
+    if sent:
+        return _plaintext(follower, client, sent, answered)
+    if answered:
+        return None
+    reset = next((mark for mark in follower.closings if mark.flags & RST and mark.direction != client), None)
+    replied = any(mark.direction != client for mark in follower.openings)
+    if reset is not None and not replied:
+        return Attempt(client, False, Evidence(reset.frame, "server", None, "The server refused the connection (RST)."))
+    if not replied and follower.openings:
+        count = len(follower.openings)
+        says = f"The server did not answer ({count} SYN{'s' if count > 1 else ''} sent)."
+        return Attempt(client, False, Evidence(follower.openings[0].frame, "client", None, says))
+    return None
+
+
+def _plaintext(follower: Follower, client: int, sent: bytes, answered: bytes) -> Attempt:
+    """The client sent something else than a ClientHello."""
+    certain = bool(begins_tls(answered)) or b"HTTPS" in answered
+    shown = sent[:40].split(b"\r")[0].decode("ascii", "backslashreplace")
+    says = f"The client sent no ClientHello but {shown!r}."
+    return Attempt(client, certain, Evidence(follower.first_frame, "client", None, says))

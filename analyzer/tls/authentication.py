@@ -1,0 +1,235 @@
+"""One-way or mutual: who was asked for a certificate, who presented one, and what says so?
+
+In SSLv3 to TLS 1.2 the messages are in clear and the verdict is observed (RFC 5246, section 7.4.4 to 7.4.8). In
+TLS 1.3 they are encrypted: decrypted messages are judged like clear ones, sizes by `inference`.
+"""
+
+from dataclasses import dataclass, field
+
+from analyzer.results import Authentication, Basis, Evidence, Sender
+from analyzer.tls import messages
+from analyzer.tls.handshake import Handshake, Sent
+from analyzer.tls.inference import Inference
+from analyzer.tls.resumption import Original, Resumption
+
+_PSK_EXCHANGES = frozenset(("PSK", "DHE_PSK", "ECDHE_PSK", "RSA_PSK", "ECJPAKE", "SRP", "KRB5", "ECCPWD"))
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The verdict and what it rests on."""
+
+    authentication: Authentication = "undetermined"
+    basis: Basis | None = None
+    requested: bool | None = None
+    """A CertificateRequest was sent."""
+    presented: bool | None = None
+    """The client sent a certificate that is not empty."""
+    evidence: list[Evidence] = field(default_factory=list)
+
+    def because(self, sent: Sent | None, sender: Sender | None, says: str) -> None:
+        """Add an observation."""
+        frame = sent.frame if sent else None
+        message = sent.name if sent and sent.message is not None else None
+        self.evidence.append(Evidence(frame, sender, message, says))
+
+
+def judge(
+    handshake: Handshake, inference: Inference | None, resumption: Resumption | None, original: Original | None
+) -> Verdict:
+    """The verdict on one handshake; `original` is the session that it resumes, where that is known."""
+    verdict = Verdict()
+    if handshake.server_hello is None:
+        _judge_without_server_hello(handshake, verdict)
+    elif resumption is not None:
+        _inherit(handshake, verdict, resumption, original)
+    elif handshake.is_tls13 and inference is not None:
+        _judge_by_sizes(handshake, verdict, inference)
+    else:
+        _judge_messages(handshake, verdict)
+    return verdict
+
+
+def _judge_without_server_hello(handshake: Handshake, verdict: Verdict) -> None:
+    if any(sent.message is not None and sent.name != "client_hello" for sent in handshake.sent):
+        # The capture begins within the handshake, or lacks the ServerHello: what can be seen still counts.
+        _judge_messages(handshake, verdict)
+        if verdict.authentication != "undetermined":
+            return
+    elif handshake.hello_retry_request is not None:
+        verdict.because(None, "server", "No ServerHello followed the HelloRetryRequest.")
+        return
+    verdict.because(None, "server", "No ServerHello is seen.")
+
+
+def _inherit(handshake: Handshake, verdict: Verdict, resumption: Resumption, original: Original | None) -> None:
+    """A resumed session authenticates nobody anew (RFC 8446, section 2.2; RFC 5246, section 7.3)."""
+    verdict.evidence.append(Evidence(resumption.frame, "server", "server_hello", resumption.says))
+    verdict.requested = verdict.presented = False
+    if original is None:
+        if resumption.external:
+            verdict.authentication, verdict.basis = "psk", "observed"
+            verdict.because(None, None, "The key is not from a session of this capture; both sides know it beforehand.")
+        else:
+            verdict.requested = verdict.presented = None
+            verdict.because(
+                None, None, "The original session is not in this capture; whom it authenticated is unknown."
+            )
+        return
+    verdict.authentication = original.authentication
+    verdict.basis = "inherited" if original.authentication != "undetermined" else None
+    verdict.requested, verdict.presented = original.requested, original.presented
+    verdict.because(
+        None,
+        None,
+        f"The original is stream {original.stream}, handshake {original.handshake}: {original.authentication}.",
+    )
+
+
+def _judge_messages(handshake: Handshake, verdict: Verdict) -> None:
+    """Judge by messages that can be read."""
+    basis: Basis = "decrypted" if any(sent.protection == "decrypted" for sent in handshake.sent) else "observed"
+    request = handshake.first("certificate_request", "server")
+    server_certificate = _certificate(handshake, "server")
+    client_certificate = _certificate(handshake, "client")
+    verify = handshake.first("certificate_verify", "client")
+    if request is not None:
+        verdict.requested = True
+        verdict.because(request, "server", _describe_request(request))
+    if client_certificate is not None and _entries(client_certificate):
+        verdict.authentication, verdict.basis, verdict.presented = "mutual", basis, True
+        count = _entries(client_certificate)
+        verdict.because(
+            client_certificate, "client", f"The client presented {count} certificate{'s' if count > 1 else ''}."
+        )
+        if verify is not None:
+            verdict.because(verify, "client", "The client signed the transcript with the key of its certificate.")
+        return
+    if verify is not None:
+        verdict.authentication, verdict.basis, verdict.presented, verdict.requested = "mutual", basis, True, True
+        verdict.because(verify, "client", "The client signed the transcript; its Certificate is not in the capture.")
+        return
+    if client_certificate is not None:
+        if verdict.requested is None:
+            verdict.requested = True
+        verdict.authentication, verdict.basis, verdict.presented = "requested-not-provided", basis, False
+        verdict.because(client_certificate, "client", "The client's Certificate is empty: it declined.")
+        return
+    if request is not None:
+        _judge_unanswered(handshake, verdict, basis)
+        return
+    _judge_not_asked(handshake, verdict, basis, server_certificate)
+
+
+def _judge_unanswered(handshake: Handshake, verdict: Verdict, basis: Basis) -> None:
+    """Asked, and no Certificate of the client's is seen."""
+    went_on = handshake.first("client_key_exchange", "client") or handshake.first("change_cipher_spec", "client")
+    refusal = next((a for a in handshake.alerts if a.sender == "client" and a.description == _NO_CERTIFICATE), None)
+    if refusal is not None:
+        verdict.authentication, verdict.basis, verdict.presented = "requested-not-provided", basis, False
+        verdict.evidence.append(
+            Evidence(refusal.frame, "client", "alert", "The client says that it has no certificate.")
+        )
+    elif went_on is not None and not handshake.has_hole("client"):
+        verdict.authentication, verdict.basis, verdict.presented = "requested-not-provided", basis, False
+        verdict.because(went_on, "client", "The client went on without a Certificate.")
+    elif went_on is not None:
+        verdict.because(None, "client", "The capture lacks the place where the client's Certificate would be.")
+    else:
+        verdict.presented = False if not handshake.has_hole("client") else None
+        verdict.because(None, "client", "The handshake stopped before the client answered the request.")
+
+
+_NO_CERTIFICATE = 41
+
+
+def _judge_not_asked(handshake: Handshake, verdict: Verdict, basis: Basis, server_certificate: Sent | None) -> None:
+    """No request is seen: was there none, or did the handshake stop before it, or does the capture lack it?"""
+    suite = handshake.suite
+    done = handshake.first("server_hello_done", "server")
+    went_on = (
+        done
+        or handshake.first("client_key_exchange", "client")
+        or handshake.first("change_cipher_spec", "client")
+        or handshake.first("finished", "server")
+    )
+    if handshake.has_hole("server") and done is None:
+        verdict.because(None, "server", "The capture lacks a part of the server's flight.")
+        return
+    if went_on is None:
+        # A handshake that stops in the middle of the server's flight has not shown whether it would have asked.
+        verdict.because(None, "server", "The handshake stopped before the server had sent all of its flight.")
+        return
+    if handshake.has_hole("server") and server_certificate is None:
+        verdict.because(None, "server", "The capture lacks a part of the server's flight.")
+        return
+    if suite is not None and suite.key_exchange in _PSK_EXCHANGES:
+        verdict.authentication, verdict.basis, verdict.requested = "psk", basis, False
+        verdict.presented = False
+        verdict.because(went_on, went_on.sender, f"The key exchange is {suite.key_exchange}: both sides know a secret.")
+    elif suite is not None and suite.authentication == "anonymous":
+        verdict.authentication, verdict.basis, verdict.requested = "anonymous", basis, False
+        verdict.presented = False
+        verdict.because(went_on, went_on.sender, "The cipher suite is anonymous: nobody proves an identity.")
+    elif server_certificate is not None:
+        verdict.authentication, verdict.basis, verdict.requested = "one-way", basis, False
+        verdict.presented = False
+        verdict.because(server_certificate, "server", "The server presented its certificate.")
+        verdict.because(went_on, went_on.sender, "Its flight is complete and holds no CertificateRequest.")
+    else:
+        verdict.because(None, "server", "No Certificate of the server is seen.")
+
+
+def _judge_by_sizes(handshake: Handshake, verdict: Verdict, inference: Inference) -> None:
+    """TLS 1.3: decrypted messages first, then sizes."""
+    if any(sent.name in _TELLING and sent.message is not None for sent in handshake.sent):
+        _judge_messages(handshake, verdict)
+        if verdict.authentication != "undetermined":
+            return
+        verdict.evidence.clear()
+    verdict.evidence += inference.reasons
+    verdict.requested = inference.asked
+    match inference.answer:
+        case "not-asked" if inference.asked is not True:
+            verdict.authentication, verdict.requested, verdict.presented = "one-way", False, False
+        case "declined" if inference.asked is not False:
+            verdict.authentication, verdict.requested, verdict.presented = "requested-not-provided", True, False
+        case "presented" if inference.asked is not False:
+            verdict.authentication, verdict.requested, verdict.presented = "mutual", True, True
+        case "not-asked" | "declined" | "presented":
+            verdict.requested = None
+            verdict.because(None, None, "The two sides' sizes contradict each other.")
+        case _ if inference.asked is False:
+            verdict.authentication, verdict.presented = "one-way", False
+        case _:
+            if inference.asked and inference.answer == "refused-server":
+                verdict.presented = False
+            verdict.because(None, None, "The handshake is encrypted, and its sizes do not tell.")
+    if verdict.authentication != "undetermined":
+        verdict.basis = "inferred"
+
+
+_TELLING = frozenset(("encrypted_extensions", "certificate", "certificate_verify", "certificate_request", "finished"))
+
+
+def _certificate(handshake: Handshake, sender: Sender) -> Sent | None:
+    return handshake.first("certificate", sender) or handshake.first("compressed_certificate", sender)
+
+
+def _entries(sent: Sent) -> int:
+    """How many certificates a Certificate holds; one that cannot be read, but is there, counts as one."""
+    match sent.message:
+        case messages.Certificate(entries=entries):
+            return len(entries)
+        case messages.CompressedCertificate(certificate=certificate) if certificate is not None:
+            return len(certificate.entries)
+    return 1 if sent.length > 8 else 0
+
+
+def _describe_request(sent: Sent) -> str:
+    match sent.message:
+        case messages.CertificateRequest(certificate_authorities=authorities):
+            count = len(authorities)
+            accepts = f"accepting {count} authorit{'ies' if count > 1 else 'y'}" if count else "naming no authorities"
+            return f"The server asked for a client certificate, {accepts}."
+    return "The server asked for a client certificate."

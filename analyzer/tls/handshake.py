@@ -1,0 +1,144 @@
+"""The facts of one handshake, in the order in which the capture shows them; verdicts are drawn elsewhere."""
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from analyzer.results import Protection, Sender
+from analyzer.tls import messages, states
+from analyzer.tls.record import Hole
+from analyzer.tls.registry import Suite, as_tls, suite
+
+TLS13 = 0x0304
+
+M = TypeVar("M", bound=messages.Message)
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """One handshake message, alert, ChangeCipherSpec or protected record."""
+
+    sender: Sender
+    name: str
+    """The contract's message name; `encrypted_handshake` and `application_data` are whole records."""
+    frame: int
+    """The frame that completes it."""
+    time: int
+    """Nanoseconds since 1970-01-01 UTC."""
+    length: int
+    """Bytes of the message's body; of an encrypted one, of the record's fragment."""
+    protection: Protection
+    message: messages.Message | None = None
+    """Parsed, where it is a handshake message that can be read."""
+    raw: bytes = b""
+    """A readable handshake message as it enters the transcript, with its header of four bytes."""
+    first_frame: int = 0
+    """The frame in which it begins."""
+
+
+@dataclass(slots=True, eq=False)
+class Alert:
+    """One alert (RFC 8446, section 6); level and description are None where it is encrypted."""
+
+    sender: Sender
+    frame: int
+    time: int
+    level: int | None
+    description: int | None
+
+    @property
+    def fatal(self) -> bool:
+        """Whether it says itself that it ends the connection."""
+        return self.level == 2
+
+
+@dataclass(slots=True, eq=False)
+class Handshake:
+    """What one handshake consists of."""
+
+    index: int
+    """0 for the first on its connection."""
+    client_direction: int
+    """The direction in which the client sends."""
+    first_frame: int
+    """The frame in which it begins."""
+    start: int
+    """Its time, nanoseconds since 1970-01-01 UTC."""
+    sent: list[Sent] = field(default_factory=list)
+    """Everything, in the order of the capture; of application data only the first records."""
+    alerts: list[Alert] = field(default_factory=list)
+    holes: list[tuple[Sender, Hole]] = field(default_factory=list)
+    """Where the capture lacks records."""
+    client_hello: messages.ClientHello | None = None
+    """The last one: what the ServerHello answers."""
+    hello_retry_request: messages.ServerHello | None = None
+    server_hello: messages.ServerHello | None = None
+    """The first that is no HelloRetryRequest."""
+    version: int | None = None
+    """Wire version that was agreed, such as 0x0303; drafts of TLS 1.3 as 0x0304."""
+    state: str = states.START
+    """Where the walk through the transition table stands."""
+    truncated: bool = False
+    """A limit bit: not all of it was kept."""
+    kept_bytes: int = 0
+    """Bytes of messages kept."""
+    application_data: dict[Sender, int] = field(default_factory=lambda: {"client": 0, "server": 0})
+    """Records of type application_data, of which TLS 1.3 uses some for the handshake."""
+    closings: list[tuple[Sender, str, int, int]] = field(default_factory=list)
+    """FIN and RST of the connection: sender, how, frame, time."""
+
+    def sender(self, direction: int) -> Sender:
+        """Who sends in `direction`."""
+        return "client" if direction == self.client_direction else "server"
+
+    def find(self, kind: type[M], sender: Sender | None = None) -> M | None:
+        """The first message of this class."""
+        for sent in self.sent:
+            if isinstance(sent.message, kind) and sender in (None, sent.sender):
+                return sent.message
+        return None
+
+    def first(self, name: str, sender: Sender | None = None) -> Sent | None:
+        """The first thing of this name."""
+        for sent in self.sent:
+            if sent.name == name and sender in (None, sent.sender):
+                return sent
+        return None
+
+    @property
+    def is_tls13(self) -> bool:
+        """Whether TLS 1.3 was agreed."""
+        return self.version == TLS13
+
+    @property
+    def suite(self) -> Suite | None:
+        """The agreed cipher suite, where it is known."""
+        return suite(self.server_hello.cipher_suite) if self.server_hello else None
+
+    @property
+    def table(self) -> tuple[states.Transition, ...]:
+        """The transition table of its version."""
+        return states.TLS13 if self.is_tls13 else states.TLS12
+
+    def has_hole(self, sender: Sender | None = None) -> bool:
+        """Whether the capture lacks records (of this sender)."""
+        return any(sender in (None, who) for who, _ in self.holes)
+
+    def take(self, sent: Sent) -> None:
+        """Append a readable message and walk along the transition table, as far as it knows the message."""
+        self.sent.append(sent)
+        message = sent.message
+        if isinstance(message, messages.ClientHello):
+            self.client_hello = message
+        elif isinstance(message, messages.ServerHello):
+            if message.is_hello_retry_request:
+                self.hello_retry_request = message
+            elif self.server_hello is None:
+                self.server_hello = message
+            self.version = as_tls(message.selected_version)
+        self.advance(sent.sender, sent.name)
+
+    def advance(self, sender: Sender, name: str) -> None:
+        """Walk along the transition table, as far as it knows this message."""
+        row = states.step(self.table, self.state, sender, name)
+        if row is not None:
+            self.state = row.then

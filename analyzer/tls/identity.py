@@ -1,0 +1,61 @@
+"""What confers the server's identity in this handshake, and what the client's?
+
+A certificate alone says nothing: anybody can send it. Its holder must sign, decrypt or agree with its key.
+"""
+
+from analyzer.results import Evidence, ProofReport
+from analyzer.tls.handshake import Handshake
+from analyzer.tls.proofs import KEY_TRANSPORT
+from analyzer.tls.registry import Suite
+
+
+def identity(
+    handshake: Handshake, proofs: list[ProofReport], *, presented: bool | None, resumed: bool
+) -> list[Evidence]:
+    """In words; nothing where the handshake stopped before anybody could prove anything.
+
+    `presented` says whether the client sent a certificate, `resumed` whether an earlier session goes on.
+    """
+    suite, answer = handshake.suite, handshake.server_hello
+    if suite is None or answer is None:
+        return []
+    if resumed or answer.selected_psk is not None:
+        return [_says("Either side shows who it is by knowing a secret from before: of an earlier session, or shared.")]
+    if suite.authentication == "PSK":
+        return [_says("Either side shows who it is by knowing the pre-shared key.")]
+    if suite.authentication == "anonymous":
+        return [_says("Nothing shows who the server is: the key exchange is anonymous.")]
+    words = [
+        Evidence(proof.frame, proof.of, None, f"{_rests_on(proof, suite)}: {_holds(proof)}.")
+        for proof in proofs
+        if proof.message != "finished" or (proof.of == "server" and suite.key_exchange in KEY_TRANSPORT)
+    ]
+    if words and presented is False:
+        words.append(_says("Nothing in this handshake shows who the client is."))
+    return words
+
+
+def _rests_on(proof: ProofReport, suite: Suite) -> str:
+    what = {
+        "server_key_exchange": "signing the key exchange with its certificate's key",
+        "certificate_verify": "signing all messages before with its certificate's key",
+        "finished": f"being able to {_does(suite)} with its certificate's key",
+    }
+    return f"The {proof.of} shows who it is by {what[proof.message]}"
+
+
+def _does(suite: Suite) -> str:
+    return "decrypt the pre-master secret" if suite.key_exchange.startswith("RSA") else "compute the pre-master secret"
+
+
+def _holds(proof: ProofReport) -> str:
+    match proof.status:
+        case "pass":
+            return f"verified ({proof.algorithm})" if proof.algorithm else "verified"
+        case "fail":
+            return f"this fails, {proof.reason}"
+    return f"not checked, {proof.reason}"
+
+
+def _says(words: str) -> Evidence:
+    return Evidence(None, None, None, words)

@@ -1,0 +1,409 @@
+"""Where do records begin and end in a byte stream? (RFC 8446, section 5.1; RFC 6101, appendix E, for SSLv2.)
+
+The reader jumps from record header to record header. It copies only the fragments that somebody reads, so
+that its work grows with the number of records and not with the bytes of application data.
+"""
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from struct import Struct
+from typing import Literal
+
+from analyzer.net.stream import Gap, Piece, Seen, Segment, Stretch
+
+CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA, HEARTBEAT = 20, 21, 22, 23, 24
+SSLV2 = 0x0200
+"""Our own record type for what has an SSLv2 header: its content types are message types."""
+
+HEADER = 5
+MAX_FRAGMENT = (1 << 14) + 2048
+_header = Struct(">BHH").unpack
+_header_at = Struct(">BHH").unpack_from
+_PLAUSIBLE_HEADER = re.compile(rb"[\x14-\x18]\x03[\x00-\x04]", re.DOTALL)
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """One record of one direction."""
+
+    direction: int
+    type: int
+    """ContentType, or `SSLV2`."""
+    version: int
+    """legacy_record_version."""
+    length: int
+    """The header's length field."""
+    fragment: bytes | None
+    """Its bytes; None of types that nobody reads, and where the capture lacks some."""
+    frame: int
+    """The frame that completes it."""
+    time: int
+    first_frame: int
+    """The frame in which it begins."""
+    first_time: int
+
+
+@dataclass(slots=True, eq=False)
+class Hole:
+    """Bytes that are missing or make no sense between two records; how many records is unknown."""
+
+    direction: int
+    frame: int
+    """The segment behind it."""
+    reason: Literal["snap-length", "not-captured", "missing", "damaged"]
+    """As of a `Gap`; `damaged` where no record header stands where one must."""
+
+
+def plausible_header(type_: int, version: int, length: int) -> bool:
+    """Whether these can be the header of a TLS record."""
+    return (
+        CHANGE_CIPHER_SPEC <= type_ <= HEARTBEAT
+        and 0x0300 <= version <= 0x0304
+        and length <= MAX_FRAGMENT
+        and (length > 0 or type_ == APPLICATION_DATA)
+    )
+
+
+def looks_like_tls(data: bytes) -> bool | None:
+    """Whether a stream that begins like this is TLS from its first byte; None where more bytes must tell."""
+    if len(data) < HEADER:
+        return None if not data or data[0] in _FIRST_BYTES or data[0] & 0x80 else False
+    type_, version, length = _header(data[:HEADER])
+    if plausible_header(type_, version, length):
+        return True
+    return sslv2_hello_length(data) is not None
+
+
+_FIRST_BYTES = frozenset(range(CHANGE_CIPHER_SPEC, HEARTBEAT + 1))
+
+
+def sslv2_hello_length(data: bytes) -> int | None:
+    """Length of the SSLv2-format ClientHello or ServerHello that begins here (RFC 5246, appendix E.2)."""
+    if len(data) < 7 or not data[0] & 0x80:
+        return None
+    length = (data[0] & 0x7F) << 8 | data[1]
+    kind, version = data[2], data[3] << 8 | data[4]
+    if kind == 1 and 9 <= length < 4096 and (version == 2 or 0x0300 <= version <= 0x0304):
+        return length
+    # SERVER-HELLO: session id hit, certificate type, version.
+    if kind == 4 and 11 <= length < 32768 and data[3] <= 1 and data[4] <= 3 and data[5:7] == b"\x00\x02":
+        return length
+    return None
+
+
+Event = Record | Hole
+
+
+@dataclass(slots=True)
+class Unfinished:
+    """A record whose header has been read and whose end has not."""
+
+    type: int
+    version: int
+    length: int
+    begun: Seen
+    end: int
+    """Stream position behind it."""
+    parts: list[bytes] | None
+    """What was copied of it."""
+
+    def starts_with(self, prefix: bytes) -> bool:
+        """Whether its fragment is known to begin like this."""
+        return b"".join(self.parts or ()).startswith(prefix)
+
+
+class RecordReader:
+    """Cuts one direction's byte stream into records."""
+
+    def __init__(self, direction: int, copied_types: frozenset[int], detailed: int) -> None:
+        """Copy fragments of `copied_types`; past `detailed` records of application data only count."""
+        self._direction = direction
+        self._copied = copied_types
+        self._opens_data = APPLICATION_DATA in copied_types
+        self._detailed = detailed
+        self._next = 0
+        self._head = b""
+        self._head_seen: Seen = (0, 0)
+        self._head_size = HEADER
+        self._open: Unfinished | None = None
+        self._sslv2_hello = False
+        self._sslv2 = False
+        self._held: list[Stretch] | None = None
+        self._scanned = 0
+        self._untested = 0
+        self._losses = 0
+        self.records = 0
+        """Records read so far."""
+        self.application_data = 0
+        """Those of application data."""
+        self.foreign: bytes | None = None
+        """The first bytes of what is not TLS and ended the reading."""
+
+    def start_at(self, position: int) -> None:
+        """TLS begins at this stream position."""
+        self._next = position
+
+    def search(self) -> None:
+        """Where a record begins is not known: find the first plausible one."""
+        self._held = []
+
+    @property
+    def unfinished(self) -> "Unfinished | None":
+        """The record whose end has not come."""
+        return self._open
+
+    def feed(self, piece: Piece, events: list[Event]) -> None:
+        """Read on; what is complete is appended to `events`."""
+        work = [piece]
+        while work and self.foreign is None:
+            piece = work.pop()
+            if isinstance(piece, Gap):
+                self._skip(piece, events)
+            elif self._held is not None:
+                work += reversed(self._synchronize(piece))
+            elif piece.end > self._next:
+                rest = self._read(piece, events)
+                if rest is not None:
+                    work.append(rest)
+
+    def finish(self, events: list[Event]) -> None:
+        """No more bytes will come: make the best of what waited for a second header."""
+        if self._held:
+            found = _first_header(self._held, final=True)
+            if found is not None:
+                held, self._held = self._held, None
+                self._next = found
+                for piece in held:
+                    if piece.end > found:
+                        self.feed(piece, events)
+
+    def _read(self, stretch: Stretch, events: list[Event]) -> Stretch | None:
+        """Read segment by segment; returns what is left where no header stands at the place of one."""
+        position, end = max(self._next, stretch.begin), stretch.end
+        while position < end:
+            if self._may_jump():
+                position, jumped = jump(stretch, position)
+                self.records += jumped
+                self.application_data += jumped
+                if position >= end:
+                    break
+            row = stretch.row_at(position)
+            segment = stretch.segment(row)
+            while position < segment.end:
+                record = self._open
+                if record is None:
+                    if not self._head and segment.end - position >= HEADER and not self._sslv2:
+                        record = self._begin_within(segment, position)
+                    if record is None:
+                        head, position = self._accumulate(segment, position)
+                        if not head:
+                            break
+                        record = self._begin(head, position)
+                        if record is None:
+                            if self._head_size > len(head):
+                                self._head = head
+                                continue
+                            self._next = position
+                            return self._lose_track(head, stretch, events)
+                    else:
+                        position += HEADER
+                    self._head = b""
+                    self._head_size = HEADER
+                take = min(segment.end, record.end)
+                if record.parts is not None and take > position:
+                    record.parts.append(segment.read(position, take))
+                position = max(position, take)
+                if position < record.end:
+                    self._open = record
+                    # What is not copied is passed over, to the segment in which the record ends.
+                    if record.parts is None:
+                        position = min(record.end, end)
+                        if position == record.end:
+                            self._finish(record, stretch.seen(position - 1), events)
+                    break
+                self._finish(record, segment.seen, events)
+        self._next = position
+        return None
+
+    def _may_jump(self) -> bool:
+        return (
+            self._open is None and not self._head and self._detailed <= self.application_data and not self._opens_data
+        )
+
+    def _begin_within(self, segment: Segment, position: int) -> Unfinished | None:
+        """The record whose header lies within one segment: the usual case."""
+        type_, version, length = _header_at(segment.buffer, segment.offset + position)
+        if not plausible_header(type_, version, length):
+            return None
+        parts: list[bytes] | None = [] if type_ in self._copied else None
+        return Unfinished(type_, version, length, segment.seen, position + HEADER + length, parts)
+
+    def _accumulate(self, segment: Segment, position: int) -> tuple[bytes, int]:
+        """A header piece by piece; empty as long as it is not complete."""
+        if not self._head:
+            self._head_seen = segment.seen
+        take = min(position + self._head_size - len(self._head), segment.end)
+        head = self._head + segment.read(position, take)
+        if len(head) < self._head_size:
+            self._head = head
+            return b"", take
+        return head, take
+
+    def _begin(self, head: bytes, position: int) -> Unfinished | None:
+        """The record whose header is `head` and whose body begins at `position`."""
+        if len(head) == HEADER and not self._sslv2:
+            type_, version, length = _header(head)
+            if plausible_header(type_, version, length):
+                parts: list[bytes] | None = [] if type_ in self._copied else None
+                return Unfinished(type_, version, length, self._head_seen, position + length, parts)
+            if not head[0] & 0x80:
+                return None
+            if not self.records:
+                self._head_size = 7
+                return None
+        if not self.records:
+            hello = sslv2_hello_length(head)
+            if hello is None:
+                return None
+            self._sslv2_hello = True
+            return self._begin_sslv2(head, 2, hello, position)
+        if not self._sslv2_hello:
+            return None
+        # SSLv2 it stays, then; the header has three bytes where there is padding.
+        self._sslv2 = True
+        if head[0] & 0x80:
+            return self._begin_sslv2(head, 2, (head[0] & 0x7F) << 8 | head[1], position)
+        return self._begin_sslv2(head, 3, (head[0] & 0x3F) << 8 | head[1], position)
+
+    def _begin_sslv2(self, head: bytes, header: int, length: int, position: int) -> Unfinished | None:
+        if length < len(head) - header:
+            return None
+        end = position - len(head) + header + length
+        return Unfinished(SSLV2, SSLV2, length, self._head_seen, end, [head[header:]])
+
+    def _finish(self, record: Unfinished, seen: Seen, events: list[Event]) -> None:
+        self._open = None
+        self.records += 1
+        if record.type == APPLICATION_DATA:
+            self.application_data += 1
+            if self.application_data > self._detailed and record.parts is None:
+                return
+        fragment = None if record.parts is None else b"".join(record.parts)
+        events.append(
+            Record(self._direction, record.type, record.version, record.length, fragment, *seen, *record.begun)
+        )
+
+    def _skip(self, gap: Gap, events: list[Event]) -> None:
+        """Go on behind a gap: in the same record if that reaches so far, else at the next plausible header."""
+        if self._held is not None:
+            self._held.clear()
+            return
+        if gap.end <= self._next:
+            return
+        if self._open is not None and gap.end <= self._open.end:
+            self._open.parts = None
+            self._next = gap.end
+            if gap.end < self._open.end:
+                return
+            self._finish(self._open, self._open.begun, events)
+            return
+        self._open = None
+        self._head = b""
+        self._next = gap.end
+        events.append(Hole(self._direction, gap.frame, gap.reason))
+        self.search()
+
+    def _lose_track(self, head: bytes, stretch: Stretch, events: list[Event]) -> Stretch | None:
+        """What stands where a header must is none: search behind it."""
+        position = self._next
+        self._losses += 1
+        if not self.records or self._losses > _LOSSES:
+            self.foreign = head + stretch.read(position, min(stretch.end - position, _FOREIGN_BYTES))
+            return None
+        events.append(Hole(self._direction, self._head_seen[0], "damaged"))
+        self._head, self._head_size = b"", HEADER
+        self.search()
+        return stretch.after(position) if position < stretch.end else None
+
+    def _synchronize(self, stretch: Stretch) -> list[Stretch]:
+        """Look for a header; returns what to read again once one is found."""
+        held = self._held
+        assert held is not None
+        for piece in stretch.pieces():
+            held.append(piece)
+            self._untested += piece.end - piece.begin
+            self._scanned += piece.end - piece.begin
+            if self._untested < _TEST_EVERY and not _starts_with_header(piece):
+                continue
+            self._untested = 0
+            found = _first_header(held)
+            if found is not None:
+                self._held = None
+                self._scanned = 0
+                self._next = found
+                again = [p for p in held if p.end > found]
+                return [*again, stretch.after(piece.end)] if piece.end < stretch.end else again
+            while held[-1].end - held[0].begin > _RESYNC_BYTES:
+                held.pop(0)
+            if self._scanned > _SCAN_LIMIT:
+                self.foreign = b""
+                break
+        return []
+
+
+def jump(stretch: Stretch, position: int) -> tuple[int, int]:
+    """Pass over whole records of application data from header to header; where it stops, and how many they were.
+
+    It stops at whatever needs a closer look: another type, a header cut by a segment, a record that does not end
+    within the stretch. Everything else in a large capture is done once a record; this is the loop that counts.
+    """
+    rows, shift, behind, end = stretch.rows, stretch.shift, stretch.behind, stretch.end
+    total, offset, captured, buffer = rows.total, rows.offset, rows.captured, rows.buffer
+    row, count = stretch.first, 0
+    while position + HEADER <= end:
+        row = bisect_right(total, position - shift, row, behind) - 1
+        within = position - shift - total[row]
+        if within + HEADER > captured[row]:
+            break
+        type_, version, length = _header_at(buffer, offset[row] + within)
+        following = position + HEADER + length
+        if type_ != APPLICATION_DATA or version >> 8 != 3 or length > MAX_FRAGMENT or following > end:
+            break
+        position = following
+        count += 1
+    return position, count
+
+
+_RESYNC_BYTES = 2 * (HEADER + MAX_FRAGMENT)
+_SCAN_LIMIT = 1 << 20
+_TEST_EVERY = 1024
+_LOSSES = 64
+_FOREIGN_BYTES = 512
+
+
+def _starts_with_header(piece: Stretch) -> bool:
+    if piece.end - piece.begin < HEADER:
+        return False
+    return plausible_header(*_header(piece.read(piece.begin, HEADER)))
+
+
+def _first_header(held: list[Stretch], *, final: bool = False) -> int | None:
+    """Position of the first header that is plausible and, unless it starts a segment, followed by another."""
+    data = b"".join(piece.read(piece.begin, piece.end - piece.begin) for piece in held)
+    base = held[0].begin
+    segment_starts = {piece.begin - base for piece in held}
+    for match in _PLAUSIBLE_HEADER.finditer(data):
+        at = match.start()
+        if at + HEADER > len(data):
+            break
+        type_, version, length = _header(data[at : at + HEADER])
+        if not plausible_header(type_, version, length):
+            continue
+        following = at + HEADER + length
+        if following + HEADER <= len(data):
+            if plausible_header(*_header(data[following : following + HEADER])):
+                return base + at
+        elif at in segment_starts or (final and following == len(data)):
+            return base + at
+    return None

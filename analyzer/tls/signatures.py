@@ -1,0 +1,126 @@
+"""Did the holder of this key make this signature of a handshake message? (RFC 8446, section 4.2.3.)"""
+
+from hashlib import md5, sha1
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from analyzer.tls import registry
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
+
+
+class Verification(NamedTuple):
+    """The result of checking one signature."""
+
+    status: Literal["pass", "fail", "undetermined"]
+    """undetermined: the key or the scheme is beyond what `cryptography` verifies."""
+    algorithm: str | None
+    """The signature scheme's name."""
+    reason: str | None = None
+    """Why it did not pass."""
+
+
+_PURE = {
+    "Ed25519PublicKey": 0x0807,
+    "Ed448PublicKey": 0x0808,
+    "MLDSA44PublicKey": 0x0904,
+    "MLDSA65PublicKey": 0x0905,
+    "MLDSA87PublicKey": 0x0906,
+}
+"""Classes of keys that do not hash beforehand, and their only schemes."""
+_PSS = {0x0804: 4, 0x0805: 5, 0x0806: 6, 0x0809: 4, 0x080A: 5, 0x080B: 6}
+_BRAINPOOL = {0x081A: 4, 0x081B: 5, 0x081C: 6}
+_HASHES = {1: "MD5", 2: "SHA1", 3: "SHA224", 4: "SHA256", 5: "SHA384", 6: "SHA512"}
+_KINDS = {1: "RSA", 2: "DSA", 3: "ECDSA"}
+
+
+def verify(key: "PublicKeyTypes", scheme: int | None, content: bytes, signature: bytes) -> Verification:
+    """Check a signature of `content`; `scheme` is None before TLS 1.2, where the key decides."""
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    name = _before_tls12(key) if scheme is None else registry.signature_scheme(scheme)
+    try:
+        if _fits(key, scheme, content, signature):
+            return Verification("pass", name)
+        return Verification("fail", name, "the certificate's key is not one for this signature scheme")
+    except InvalidSignature:
+        return Verification("fail", name, "the certificate's key did not make this signature")
+    except (UnsupportedAlgorithm, ValueError, TypeError) as error:
+        return Verification("undetermined", name, f"it cannot be verified: {error}")
+
+
+def _fits(key: "PublicKeyTypes", scheme: int | None, content: bytes, signature: bytes) -> bool:
+    """Raises where the signature is not the key's, or beyond `cryptography`; False where the key is of another kind."""
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
+
+    pure = _PURE.get(type(key).__name__)
+    if pure is not None:
+        if scheme not in (None, pure):
+            return False
+        key.verify(signature, content)  # type: ignore[union-attr,call-arg]
+        return True
+    if scheme in _PURE.values():
+        return False
+    kind, digest = (None, _hash(2)) if scheme is None else _kind(scheme)
+    match key:
+        case rsa.RSAPublicKey() if kind is None:
+            _verify_md5_sha1(key, content, signature)
+        case rsa.RSAPublicKey() if kind == "RSA":
+            key.verify(signature, content, padding.PKCS1v15(), digest)
+        case rsa.RSAPublicKey() if kind == "RSA-PSS":
+            key.verify(signature, content, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
+        case dsa.DSAPublicKey() if kind in (None, "DSA"):
+            key.verify(signature, content, digest)
+        case ec.EllipticCurvePublicKey() if kind in (None, "ECDSA"):
+            key.verify(signature, content, ec.ECDSA(digest))
+        case _:
+            return False
+    return True
+
+
+def _kind(scheme: int) -> "tuple[str, HashAlgorithm]":
+    """The kind of signature and its hash; in TLS 1.2 the two bytes of a scheme name them (RFC 5246, 7.4.1.4.1)."""
+    if scheme in _PSS:
+        return "RSA-PSS", _hash(_PSS[scheme])
+    if scheme in _BRAINPOOL:
+        return "ECDSA", _hash(_BRAINPOOL[scheme])
+    kind = _KINDS.get(scheme & 0xFF)
+    if kind is None or scheme >> 8 not in _HASHES:
+        raise ValueError("the scheme is not known")
+    return kind, _hash(scheme >> 8)
+
+
+def _hash(number: int) -> "HashAlgorithm":
+    from cryptography.hazmat.primitives import hashes
+
+    made: HashAlgorithm = getattr(hashes, _HASHES[number])()
+    return made
+
+
+def _before_tls12(key: "PublicKeyTypes") -> str | None:
+    """What such a key signs with before TLS 1.2 (RFC 4346, section 7.4.3; RFC 8422, section 5.10)."""
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+
+    pure = _PURE.get(type(key).__name__)
+    if pure is not None:
+        return registry.signature_scheme(pure)
+    match key:
+        case rsa.RSAPublicKey():
+            return "rsa_pkcs1_md5_sha1"
+        case dsa.DSAPublicKey():
+            return "dsa_sha1"
+        case ec.EllipticCurvePublicKey():
+            return "ecdsa_sha1"
+    return None
+
+
+def _verify_md5_sha1(key: "RSAPublicKey", content: bytes, signature: bytes) -> None:
+    """Both hashes side by side, without the name of either (RFC 4346, section 7.4.3)."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    signed = key.recover_data_from_signature(signature, padding.PKCS1v15(), None)
+    if signed != md5(content).digest() + sha1(content).digest():
+        raise InvalidSignature

@@ -1,0 +1,106 @@
+"""The command line: finds a command in `cli/commands/`, runs it, turns any error into one line and a status.
+
+Status: 0 done; 1 a finding at or above `--fail-on`; 2 wrong use; 3 a capture could not be read;
+130 interrupted; 141 the reader of our output has gone.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from analyzer.cli.messages import complain, fault
+from analyzer.errors import AnalyzerError, CaptureError
+from analyzer.plugins import Registry
+
+COMMANDS = Registry("analyzer.cli.commands")
+COMPLETION_VARIABLE = "_MTLSCOPE_COMPLETE"
+
+
+class _Commands(click.Group):
+    """Imports a command's module only when that command is called; its docstring is its help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return COMMANDS.names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS.names():
+            return None
+        module = COMMANDS.load(cmd_name)
+        command: click.Command = module.command
+        command.name, command.help = cmd_name, module.__doc__
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first_line(COMMANDS.documentation(name))) for name in COMMANDS.names()])
+
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mtlscope", prog_name="mtlscope", message="%(prog)s %(version)s")
+@click.pass_context
+def mtlscope(ctx: click.Context) -> None:
+    """Say of every TLS handshake in a capture whether it was one-way or mutual, and on what evidence."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        ctx.exit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (`sys.argv` where none is given) and return its exit status."""
+    try:
+        status = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return status
+    except click.ClickException as error:
+        complain(_usage(error))
+        return 2
+    except CaptureError as error:
+        complain(str(error))
+        return 3
+    except AnalyzerError as error:
+        complain(str(error))
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        _abandon_output()
+        return 141
+    except OSError as error:
+        if error.filename is None:
+            _abandon_output()
+        complain(f"{error.filename or 'stdout'}: {error.strerror}")
+        return 2
+    except Exception as error:
+        complain(fault(error))
+        return 3
+
+
+def _abandon_output() -> None:
+    """Let what is still buffered go nowhere; the interpreter would complain of it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _run(arguments: list[str]) -> int:
+    if instruction := os.environ.get(COMPLETION_VARIABLE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(mtlscope, {}, "mtlscope", COMPLETION_VARIABLE, instruction)
+    try:
+        with mtlscope.make_context("mtlscope", arguments) as context:
+            mtlscope.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return 0
+
+
+def _usage(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    message = message[:1].lower() + message[1:].rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message} (see {context.command_path} --help)" if context else message
+
+
+def _first_line(documentation: str) -> str:
+    return documentation.partition("\n")[0]

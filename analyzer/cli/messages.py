@@ -1,0 +1,21 @@
+"""One line on stderr: how every command tells what went wrong."""
+
+import os
+import sys
+
+from analyzer.report.escape import visible
+
+
+def complain(text: str) -> None:
+    """Write `mtlscope: text` to stderr, as one line that a terminal cannot be misled by."""
+    line = f"mtlscope: {visible(text)}\n"
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def fault(error: Exception) -> str:
+    """Say of an exception that nobody foresaw what it is, and ask for a report; raise it again for a debugger."""
+    if os.environ.get("MTLSCOPE_DEBUG") == "1":
+        raise error
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"this is a fault of mtlscope, please report it: {what} (MTLSCOPE_DEBUG=1 shows where)"

@@ -1,0 +1,53 @@
+"""Where a report goes and how it looks: the format that was asked for, on stdout or in a file."""
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+
+from analyzer.cli.messages import complain
+from analyzer.errors import UsageError
+from analyzer.report import formats
+from analyzer.report.words import issue
+from analyzer.results import CaptureReport
+
+
+def write_report(reports: Iterable[CaptureReport], output: str, format_name: str | None) -> None:
+    """Write reports as they come to a file or `-`; the file's suffix chooses the format where none is named.
+
+    Raises UsageError where neither says the format, OSError where the file cannot be written.
+    """
+    chosen = formats.load(format_name or _format_of(output))
+    if not chosen.HOLDS_ISSUES:
+        reports = _telling_issues(reports)
+    if output != "-":
+        with open(output, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:  # noqa: PTH123
+            chosen.write(reports, file)
+        return
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="backslashreplace")
+    on_terminal = out.isatty()
+    chosen.write(
+        reports,
+        out,
+        color=on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+        width=shutil.get_terminal_size().columns if on_terminal else None,
+    )
+
+
+def _format_of(output: str) -> str:
+    if output == "-":
+        return formats.DEFAULT
+    name = formats.of_file(output)
+    if name is None:
+        raise UsageError(f"{output}: its suffix says no format; --format does ({', '.join(formats.REGISTRY.names())})")
+    return name
+
+
+def _telling_issues(reports: Iterable[CaptureReport]) -> Iterator[CaptureReport]:
+    for report in reports:
+        for each in report.issues:
+            complain(f"{report.capture}: {issue(each)}")
+        yield report

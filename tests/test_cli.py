@@ -1,0 +1,334 @@
+"""The command line: which captures it reads, where it writes, what it says on stderr and how it ends."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from forged_reports import capture, failed_handshake, handshake
+
+import analyzer
+from analyzer.cli import COMMANDS, main, progress
+from analyzer.errors import CaptureError
+
+PUBLIC_NAMES = {
+    "AnalyzerError",
+    "CaptureError",
+    "CaptureReport",
+    "FormatError",
+    "HandshakeReport",
+    "Limits",
+    "UsageError",
+    "__version__",
+    "analyze",
+    "analyze_many",
+}
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """In place of the engine: reads no file, gives what the test put into `reports`, and remembers the calls."""
+    fake = SimpleNamespace(reports={}, calls=[])
+
+    def analyze(name, *, progress=None, **options):
+        fake.calls.append((name, options))
+        report = fake.reports.get(name) or capture(handshake(capture=name), capture=name)
+        if isinstance(report, BaseException):
+            raise report
+        return report
+
+    fake.analyze = analyze
+    monkeypatch.setitem(sys.modules, "analyzer.api", fake)
+    return fake
+
+
+def run(*arguments, env=None, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "analyzer", *arguments], capture_output=True, text=True, check=False,
+        env={**os.environ, **(env or {})}, **options,
+    )  # fmt: skip
+
+
+# Which captures
+
+
+def test_a_folder_is_searched_for_captures_in_order(engine, tmp_path, capsys):
+    for name in ["b.pcapng", "a.pcap", "a.pcap1", "sub/c.cap.GZ", "sub/d.snoop.zst", "notes.txt", "e.pcap.part"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert main(["analyze", str(tmp_path)]) == 0
+    read = [os.path.relpath(name, tmp_path) for name, _ in engine.calls]
+    assert read == ["a.pcap", "a.pcap1", "b.pcapng", "sub/c.cap.GZ", "sub/d.snoop.zst"]
+
+
+def test_a_capture_named_twice_is_read_once_and_any_named_file_is_tried(engine, tmp_path):
+    (tmp_path / "a.pcap").touch()
+    named = [str(tmp_path / "a.pcap"), str(tmp_path / "." / "a.pcap"), str(tmp_path), "-", "-", "odd-name"]
+    assert main(["analyze", *named]) == 0
+    assert [name for name, _ in engine.calls] == [named[0], "-", "odd-name"]
+
+
+def test_unreadable_captures_do_not_stop_the_others(engine, capsys):
+    engine.reports["bad"] = CaptureError("bad", "not a capture (offset 0)")
+    engine.reports["cut"] = capture(capture="cut", error="ends in a block header (offset 99)")
+    assert main(["analyze", "bad", "cut", "good.pcap", "--format", "jsonl"]) == 3
+    said = capsys.readouterr()
+    assert [json.loads(line)["capture"] for line in said.out.splitlines()] == ["good.pcap"]
+    assert "mtlscope: bad: not a capture (offset 0)\n" in said.err
+    assert "mtlscope: cut: ends in a block header (offset 99)\n" in said.err
+
+
+def test_an_unreadable_capture_stands_in_the_json(engine, capsys):
+    engine.reports["bad"] = CaptureError("bad", "not a capture")
+    assert main(["analyze", "bad", "--format", "json"]) == 3
+    assert json.loads(capsys.readouterr().out)["capture"]["error"] == "not a capture"
+
+
+def test_a_folder_without_captures_is_an_error(engine, tmp_path, capsys):
+    assert main(["analyze", str(tmp_path)]) == 3
+    assert capsys.readouterr().err == f"mtlscope: {tmp_path}: no captures in this folder\n"
+
+
+# Where to
+
+
+@pytest.mark.parametrize(
+    ("arguments", "begins"),
+    [
+        ([], "a.pcap  pcap, 2,140 frames"),
+        (["--format", "jsonl"], '{"schema_version": 1, "capture": "a.pcap"'),
+        (["-o", "OUT/x.csv"], "capture,transport,stream"),
+        (["-o", "OUT/x.csv", "--format", "markdown"], "## `a.pcap`"),
+        (["-o", "-", "--format", "zeek"], "#separator"),
+    ],
+)
+def test_suffix_and_option_choose_the_format(engine, tmp_path, capsys, arguments, begins):
+    assert main(["analyze", "a.pcap", *(word.replace("OUT", str(tmp_path)) for word in arguments)]) == 0
+    files = list(tmp_path.iterdir())
+    assert (files[0].read_text() if files else capsys.readouterr().out).startswith(begins)
+
+
+def test_a_suffix_without_format_is_wrong_use(engine, capsys):
+    assert main(["analyze", "a.pcap", "-o", "x.docx"]) == 2
+    assert capsys.readouterr().err.startswith("mtlscope: x.docx: ")
+    assert not engine.calls
+
+
+@pytest.mark.parametrize("named", ["a.pcap", "../{0}/a.pcap", "."])
+def test_a_capture_is_never_written_over(engine, tmp_path, monkeypatch, named):
+    precious = tmp_path / "a.pcap"
+    precious.write_bytes(b"precious")
+    monkeypatch.chdir(tmp_path)
+    assert main(["analyze", named.format(tmp_path.name), "-o", str(precious), "--format", "jsonl"]) == 2
+    assert precious.read_bytes() == b"precious"
+
+
+def test_issues_reach_the_reader_once(engine, capsys):
+    told = "a segment is missing (3 times, first in frame 12)"
+    for name in ["table", "json", "markdown", "jsonl", "csv", "zeek"]:
+        main(["analyze", "a.pcap", "--format", name])
+        said = capsys.readouterr()
+        holds = name in ("table", "json", "markdown")
+        assert said.err == ("" if holds else f"mtlscope: a.pcap: {told}\n")
+        assert ("a segment is missing" in said.out) is holds
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_colors_are_for_terminals_that_want_them(engine, monkeypatch):
+    def colored(**environment):
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        for name in ("NO_COLOR", "TERM"):
+            monkeypatch.setenv(name, environment.get(name, ""))
+        main(["analyze", "a.pcap"])
+        return "\x1b[" in sys.stdout.getvalue()
+
+    assert colored()
+    assert not colored(NO_COLOR="1")
+    assert not colored(TERM="dumb")
+
+
+def test_progress_is_for_terminals_and_long_reading(monkeypatch):
+    with progress.progress("a.pcap") as advance:
+        assert advance is None
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress.progress("a.pcap") as advance:
+        advance(512, 1024)
+    assert sys.stderr.getvalue() == ""
+    monkeypatch.setattr(progress, "PATIENCE", 0)
+    with progress.progress("\x1b]0;.pcap") as advance:
+        advance(512, 1024)
+        advance(1024, None)
+    assert r"\x1b]0;.pcap" in sys.stderr.getvalue()
+
+
+# How it ends
+
+
+@pytest.mark.parametrize(("fail_on", "status"), [("never", 0), ("notice", 1), ("warning", 1), ("error", 1), (None, 0)])
+def test_fail_on_a_severe_finding(engine, capsys, fail_on, status):
+    engine.reports["a.pcap"] = capture(failed_handshake())
+    assert main(["analyze", "a.pcap", *(["--fail-on", fail_on] if fail_on else [])]) == status
+
+
+def test_fail_on_lets_lesser_findings_pass(engine, capsys):
+    lesser = failed_handshake()
+    lesser.findings = [finding for finding in lesser.findings if finding.severity == "notice"]
+    engine.reports["a.pcap"] = capture(lesser)
+    assert main(["analyze", "a.pcap", "--fail-on", "warning"]) == 0
+    assert main(["analyze", "a.pcap", "--fail-on", "notice"]) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["analyze"], ["analyze", "--format", "x", "a"], ["--nonsense"], ["completion"], ["completion", "x"]],
+)
+def test_wrong_use_is_one_line_and_status_2(capsys, arguments):
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("mtlscope: ") and said.err.count("\n") == 1 and "--help" in said.err
+    assert not said.out
+
+
+def test_an_output_that_cannot_be_written_is_status_2(engine, tmp_path, capsys):
+    assert main(["analyze", "a.pcap", "-o", str(tmp_path / "none" / "x.json")]) == 2
+    assert capsys.readouterr().err.endswith("x.json: No such file or directory\n")
+
+
+def test_a_fault_of_our_own_is_one_line_without_traceback(engine, capsys, monkeypatch):
+    engine.reports["a.pcap"] = RuntimeError("broken\nin two")
+    assert main(["analyze", "a.pcap"]) == 3
+    said = capsys.readouterr().err
+    assert "RuntimeError: broken" in said and said.count("\n") == 1 and "report" in said
+    assert main(["analyze", "a.pcap", "b.pcap", "--format", "jsonl"]) == 3
+    assert '"capture": "b.pcap"' in capsys.readouterr().out
+    monkeypatch.setenv("MTLSCOPE_DEBUG", "1")
+    with pytest.raises(RuntimeError):
+        main(["analyze", "a.pcap"])
+
+
+def test_interrupted(engine, capsys):
+    engine.reports["a.pcap"] = KeyboardInterrupt()
+    assert main(["analyze", "a.pcap"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_a_reader_that_leaves_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "analyzer", "--help"], stdout=gone, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_one_line_and_status_2():
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "analyzer", "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (2, "mtlscope: stdout: No space left on device\n")
+
+
+def test_errors_are_escaped(engine, capsys):
+    engine.reports["\x1b[31m"] = CaptureError("\x1b[31m", "no\u202e")
+    main(["analyze", "\x1b[31m"])
+    assert capsys.readouterr().err == "mtlscope: \\x1b[31m: no\\u202e\n"
+
+
+# With the engine
+
+SAMPLES = Path(__file__).parent.parent / "captures"
+
+
+def test_samples_from_end_to_end():
+    done = run("analyze", "mutual-tls12.pcap", "one-way-tls12.pcap", "--format", "jsonl", cwd=SAMPLES)
+    assert (done.returncode, done.stderr) == (0, "")
+    handshakes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(h["capture"], h["authentication"], h["outcome"]) for h in handshakes] == [
+        ("mutual-tls12.pcap", "mutual", "established"),
+        ("one-way-tls12.pcap", "one-way", "established"),
+    ]
+
+
+def test_stdin_says_the_same_as_the_file():
+    sample = SAMPLES / "mutual-tls12.pcap"
+    with sample.open("rb") as file:
+        piped = run("analyze", "-", "--format", "jsonl", stdin=file).stdout
+    named = run("analyze", sample.name, "--format", "jsonl", cwd=SAMPLES).stdout
+    assert piped and piped == named.replace(f'"capture": "{sample.name}"', '"capture": "-"')
+
+
+@pytest.mark.parametrize("content", [b"", b"no capture at all" * 9, None], ids=["empty", "text", "missing"])
+def test_what_is_no_capture_is_one_line_and_status_3(tmp_path, content):
+    if content is not None:
+        (tmp_path / "x.pcap").write_bytes(content)
+    done = run("analyze", "x.pcap", "--format", "jsonl", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.startswith("mtlscope: x.pcap: ") and done.stderr.count("\n") == 1 and "fault" not in done.stderr
+
+
+# Help, completion, imports
+
+
+def test_help_lists_every_command_with_its_docstring():
+    said = run("--help")
+    assert said.returncode == 0
+    words = " ".join(said.stdout.split())
+    for name in COMMANDS.names():
+        assert f"{name} {COMMANDS.documentation(name).partition(chr(10))[0]}" in words
+        assert run(name, "--help").stdout.startswith(f"Usage: mtlscope {name}")
+
+
+def test_version():
+    assert run("--version").stdout == f"mtlscope {analyzer.__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script_names_the_command(shell, capsys):
+    assert main(["completion", shell]) == 0
+    assert "_MTLSCOPE_COMPLETE" in capsys.readouterr().out
+
+
+def test_completion_knows_the_formats():
+    asked = {"_MTLSCOPE_COMPLETE": "bash_complete", "COMP_WORDS": "mtlscope analyze --format j", "COMP_CWORD": "3"}
+    assert run(env=asked).stdout.split() == ["plain,json", "plain,jsonl"]
+
+
+def imported_by(code):
+    source = f"import sys; {code}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    return set(subprocess.check_output([sys.executable, "-c", source], text=True).split())
+
+
+HEAVY = {"numpy", "scapy", "rich", "cryptography", "matplotlib", "networkx"}
+
+
+def test_import_analyzer_imports_nothing_heavy():
+    assert not imported_by("import analyzer") & (HEAVY | {"click"})
+
+
+def test_help_imports_nothing_heavy():
+    assert not imported_by("import analyzer.cli; analyzer.cli.main(['analyze', '--help'])") & HEAVY
+
+
+def test_a_command_is_imported_only_when_called():
+    code = (
+        "import analyzer.cli; analyzer.cli.main(['--help']); assert 'analyzer.cli.commands.analyze' not in sys.modules"
+    )
+    imported_by(code)
+
+
+def test_public_names():
+    assert set(analyzer.__all__) == PUBLIC_NAMES
+    assert set(dir(analyzer)) >= PUBLIC_NAMES
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        analyzer.nonsense  # noqa: B018

@@ -12,8 +12,10 @@ Names are imported when they are first used, so that `import analyzer` costs nex
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from analyzer.graph import graph  # at once: later the package of the same name would stand in its place
+
 if TYPE_CHECKING:
-    from analyzer.api import analyze, analyze_many
+    from analyzer.api import analyze, analyze_many, handshakes
     from analyzer.errors import AnalyzerError, CaptureError, FormatError, UsageError
     from analyzer.results import CaptureReport, HandshakeReport
     from analyzer.settings import Limits
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = [
     "analyze",
     "analyze_many",
+    "handshakes",
+    "graph",
     "CaptureReport",
     "HandshakeReport",
     "Limits",
@@ -36,6 +40,7 @@ __all__ = [
 _HOME = {
     "analyze": "api",
     "analyze_many": "api",
+    "handshakes": "api",
     "CaptureReport": "results",
     "HandshakeReport": "results",
     "Limits": "settings",

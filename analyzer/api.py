@@ -1,105 +1,448 @@
 """From a capture to its report: the only module that wires the floors together."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from time import monotonic, time_ns
+from typing import Any, NamedTuple
 
 from analyzer.assembly import Assembler
+from analyzer.capture.batch import FrameBatch
+from analyzer.capture.join import Joined
+from analyzer.capture.pcapng import TLS_KEY_LOG
 from analyzer.capture.reader import Capture, open_capture
+from analyzer.capture.rotation import rotated
 from analyzer.capture.source import Input
-from analyzer.errors import CaptureError
+from analyzer.chains import Chains, Files, Trust, several
+from analyzer.diagnosis.engine import diagnose
+from analyzer.diagnosis.profile import Profile, Role
+from analyzer.errors import CaptureError, UsageError
 from analyzer.issues import Issues
-from analyzer.net.connections import ConnectionTable
+from analyzer.net.connections import Connection, ConnectionTable
 from analyzer.net.decode import Decoder
+from analyzer.net.lifetime import LINGER
+from analyzer.profiles import load_profile
 from analyzer.results import CaptureReport, HandshakeReport
+from analyzer.secrets import Password, Secrets, load
 from analyzer.settings import Limits
+from analyzer.tls.attempt import TLS_PORTS
 from analyzer.tls.follower import Follower
+from analyzer.tls.keyring import Keyring
 
+_PATIENCE = 0.5
+"""Seconds of silence after which a capture that is being made gets its turn."""
+_SETTLING = 2 * 1_000_000_000
+"""Nanoseconds after which an established handshake of such a capture is reported."""
+_CURRENT = 60 * 1_000_000_000
+"""A frame that is younger, in nanoseconds, has just been captured."""
+
+Captures = Input | list[Input] | tuple[Input, ...]
+"""A capture, or the files of one that was written in pieces: they are joined in time."""
 Progress = Callable[[int, int | None], None]
 """Called with the bytes of the input that were read and, where known, all there are."""
 
 
 def analyze(
-    capture: Input, *, limits: Limits | None = None, name: str | None = None, progress: Progress | None = None
+    capture: Captures,
+    *,
+    name: str | None = None,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+    trust: Files = "mozilla",
+    client_trust: Files = (),
+    crl: Files = (),
+    server_name: str | None = None,
+    at: str = "capture",
+    keylog: Files | Secrets = (),
+    server_key: Files = (),
+    password: Password = None,
+    profile: str | Path | None = None,
+    profile_role: Role | None = None,
+    tls_port: Iterable[int] = (),
 ) -> CaptureReport:
-    """Analyze one capture: a path, `-` for stdin, bytes, or a binary file object.
+    """Analyze one capture: a path, `-` for stdin, bytes, a binary file object, or a Scapy `PacketList`.
 
-    `name` is what the report calls it. What is wrong with the capture stands in the report's `issues`.
+    What is wrong with the capture stands in the report's `issues`.
+
+    Args:
+        capture: what to read; a list of captures is taken for one, its pieces joined in time.
+        name: what the report calls it.
+        limits: how much memory it may take.
+        progress: called now and then.
+        trust: what the clients trust: `mozilla`, `system`, `none`, files and folders.
+        client_trust: what the servers trust; without it client certificates lead to no verdict.
+        crl: files of revocation lists.
+        server_name: whom the client meant to reach, whatever its hello says.
+        at: validation time: `capture` (of each handshake), `now`, or an ISO 8601 time.
+        keylog: files of secrets (RFC 9850), or what `secrets.load` made of them.
+        server_key: files of servers' private RSA keys, which open handshakes with RSA key exchange.
+        password: what opens encrypted private keys, or asks for it, given the file's name.
+        profile: a platform whose promises are checked too: `salesforce`, or a TOML file.
+        profile_role: what that platform is, client or server; without it, the server where the host name is its own.
+        tls_port: further ports on which TLS is expected.
 
     Raises:
         CaptureError: nothing of it could be read.
+        UsageError: an argument is wrong, or a file that it names.
     """
-    limits = limits or Limits()
-    with open_capture(capture, limits=limits, name=name) as opened:
-        return _Analysis(opened, limits).run(progress)
+    setup = _setup(
+        limits=limits,
+        trust=trust,
+        client_trust=client_trust,
+        crl=crl,
+        server_name=server_name,
+        at=at,
+        keylog=keylog,
+        server_key=server_key,
+        password=password,
+        profile=profile,
+        profile_role=profile_role,
+        tls_port=tls_port,
+    )
+    embedded: list[bytes] = []
+    while True:
+        with _open(capture, setup.limits, name) as opened:
+            analysis = _Analysis(opened, setup, embedded)
+            report = analysis.run(progress)
+        if not analysis.late_secrets or not _can_be_read_again(capture):
+            return report
+        # Secrets stand behind the traffic that they open: read the capture once more, now that they are known.
+        embedded = analysis.embedded
 
 
-def analyze_many(
-    captures: Iterable[Input], *, limits: Limits | None = None, progress: Progress | None = None
+def _can_be_read_again(capture: Captures) -> bool:
+    if isinstance(capture, list | tuple):
+        return all(map(_can_be_read_again, capture))
+    return isinstance(capture, bytes) or (isinstance(capture, str | Path) and Path(capture).is_file())
+
+
+def handshakes(
+    capture: Captures, *, name: str | None = None, progress: Progress | None = None, **options: Any
+) -> Iterator[HandshakeReport]:
+    """Yield the handshakes of one capture as they end, in bounded memory; the other options are those of `analyze`.
+
+    A handshake has ended when its connection is over: closed, and silent for five seconds of capture time. Up to
+    `Limits.handshakes` of them are judged together, in order, so that a chain may be completed and a cause be found
+    with the help of another. A capture that is still being made yields each at once, and an established one after two
+    seconds, without what comes later. Connections that failed to become TLS come last, where only their server's
+    other connections say that they should have.
+    """
+    setup = _setup(**options)
+    with _open(capture, setup.limits, name) as opened:
+        for ended in _Analysis(opened, setup, []).judged(progress):
+            yield from ended
+
+
+def analyze_live(
+    capture: Captures, *, name: str | None = None, progress: Progress | None = None, **options: Any
 ) -> Iterator[CaptureReport]:
-    """Analyze captures one after the other; one that cannot be read yields a report with `error` set."""
+    """Yield a report of what has ended since the last one, each time something has; the options are those of `analyze`.
+
+    All but the last are `part` of a report: they have handshakes only, which end as in `handshakes`.
+    """
+    setup = _setup(**options)
+    with _open(capture, setup.limits, name) as opened:
+        analysis = _Analysis(opened, setup, [])
+        for ended in analysis.judged(progress):
+            yield CaptureReport(capture=opened.name, format=opened.format, handshakes=ended, part=True)
+        yield analysis.complete()
+
+
+def _open(capture: Captures, limits: Limits, name: str | None) -> Capture | Joined:
+    if not isinstance(capture, list | tuple):
+        return open_capture(capture, limits=limits, name=name)
+    if not capture:
+        raise UsageError("no capture to analyze")
+    names = rotated(str(file) for file in capture if isinstance(file, str | Path))
+    return Joined(capture, limits, name or ", ".join(names) or "<captures>")
+
+
+class _Setup(NamedTuple):
+    """What an analysis needs beside the capture."""
+
+    limits: Limits
+    chains: Chains
+    secrets: Secrets
+    assumed_trust: bool
+    """Nobody said whom the clients trust."""
+    profile: Profile | None
+    tls_ports: frozenset[int]
+    """Those on which TLS is expected."""
+
+
+def _setup(
+    *,
+    limits: Limits | None = None,
+    trust: Files = "mozilla",
+    client_trust: Files = (),
+    crl: Files = (),
+    server_name: str | None = None,
+    at: str = "capture",
+    keylog: Files | Secrets = (),
+    server_key: Files = (),
+    password: Password = None,
+    profile: str | Path | None = None,
+    profile_role: Role | None = None,
+    tls_port: Iterable[int] = (),
+) -> _Setup:
+    if profile is None and profile_role is not None:
+        raise UsageError("what the platform is can be said of a profile only (--profile)")
+    return _Setup(
+        limits=limits or Limits(),
+        chains=Chains(Trust(trust, client_trust, crl, server_name, at)),
+        secrets=_secrets(keylog, server_key, password),
+        assumed_trust=several(trust) == ["mozilla"],
+        profile=load_profile(profile, profile_role) if profile is not None else None,
+        tls_ports=TLS_PORTS.union(tls_port),
+    )
+
+
+def _secrets(keylog: Files | Secrets, server_key: Files, password: Password) -> Secrets:
+    if isinstance(keylog, Secrets):
+        return keylog
+    return load(several(keylog), several(server_key), password=password)
+
+
+def analyze_many(captures: Iterable[Input], **options: Any) -> Iterator[CaptureReport]:
+    """Analyze captures one after the other, with the options of `analyze`.
+
+    One that cannot be read yields a report with `error` set.
+    """
+    options["keylog"] = _secrets(*(options.pop(name, default) for name, default in _SECRETS.items()))
     for capture in captures:
         try:
-            yield analyze(capture, limits=limits, progress=progress)
+            yield analyze(capture, **options)
         except CaptureError as error:
             yield CaptureReport(capture=error.name, error=error.reason)
+
+
+_SECRETS: dict[str, Any] = {"keylog": (), "server_key": (), "password": None}
 
 
 class _Analysis:
     """The way of one capture through the floors."""
 
-    def __init__(self, capture: Capture, limits: Limits) -> None:
+    def __init__(self, capture: Capture | Joined, setup: _Setup, embedded: list[bytes]) -> None:
+        """`embedded` are key logs that the capture is known to hold."""
+        self._setup, limits, secrets = setup, setup.limits, setup.secrets
+        self._chains = setup.chains
         self._capture = capture
         self._limits = limits
+        self._ended: list[HandshakeReport] = []
+        self._collects = False
+        """All reports are kept to the end, so that there must not be too many."""
+        self._attempts = 0
+        self._held = 0
+        """Bytes kept of all connections."""
+        self._closed: OrderedDict[Follower, None] = OrderedDict()
+        """Those of which no more should come, the longest silent first."""
+        self._awaited: dict[Follower, int] = {}
+        """Of a capture that is being made: those with something to report, and when to look at them."""
         self._issues = Issues()
         self._decoder = Decoder(limits, self._issues)
-        self._table = ConnectionTable(limits.connections)
-        self._assembler = Assembler(capture.name, limits, self._issues)
+        self._table = ConnectionTable(limits.connections, limits.bygone_connections)
+        self._assembler = Assembler(capture.name, limits, self._issues, setup.tls_ports)
         self._report = CaptureReport(capture=capture.name, format=capture.format)
+        self._keyring = Keyring(secrets.log, secrets.private_keys)
+        self._issues.extend(secrets.issues)
+        self.embedded: list[bytes] = []
+        """The key logs that the capture holds, as far as it has been read."""
+        self.late_secrets = False
+        """One of them came behind frames, and was not known before."""
+        for log in embedded:
+            self._keyring.embedded.read(log.splitlines())
+        self._known = len(embedded)
 
     def run(self, progress: Progress | None) -> CaptureReport:
         """Read the capture to its end."""
+        self._collects = True
+        handshakes = self._report.handshakes
+        for ended in self._read(progress, live=False):
+            handshakes += ended
+        self._judge(handshakes)
+        return self.complete()
+
+    def judged(self, progress: Progress | None) -> Iterator[list[HandshakeReport]]:
+        """Read the capture to its end; yields what has ended, time and again: of a live capture at once."""
+        most = 1 if self._capture.live else self._limits.handshakes
+        held: list[HandshakeReport] = []
+        for ended in self._read(progress, live=self._capture.live):
+            held += ended
+            if len(held) >= most:
+                self._judge(held)
+                yield held
+                held = []
+        if held:
+            self._judge(held)
+            yield held
+
+    def _judge(self, handshakes: list[HandshakeReport]) -> None:
+        """Sort them, and judge chains and causes knowing all of them."""
+        setup = self._setup
+        handshakes.sort(key=_order)
+        for handshake in handshakes:
+            self._chains.learn(handshake)
+        for handshake in handshakes:
+            self._chains.judge(handshake)
+        diagnose(handshakes, assumed_trust=setup.assumed_trust, profile=setup.profile, tls_ports=setup.tls_ports)
+
+    def complete(self) -> CaptureReport:
+        """The report of what has been read: the capture, and what it lacks."""
         report, capture = self._report, self._capture
-        for batch in capture.batches():
-            if report.start is None:
-                report.start = int(batch.time[0])
-            report.end = int(batch.time[-1])
-            segments, _ = self._decoder.decode(batch)
-            if len(segments):
-                rows, arrivals, displaced = self._table.sort(segments)
-                followers: list[Follower] = []
-                for arrived in arrivals:
-                    follower = arrived.connection.follower
-                    if follower is None:
-                        follower = arrived.connection.follower = Follower(arrived.connection, self._limits)
-                    follower.arrive(rows, arrived)
-                    followers.append(follower)
-                for follower in followers:
-                    follower.advance()
-                    if follower.skipped_number is not None:
-                        self._table.skip_number(follower.skipped_number)
-                        follower.skipped_number = None
-                for connection in displaced:
-                    self._finish(connection.follower)
-                for connection in self._table.drop_idle():
-                    self._issues.add("connections", "Too many connections at once: the longest idle were let go.")
-                    self._finish(connection.follower)
-            if progress is not None:
-                progress(capture.position, capture.size)
-        for connection in sorted(self._table, key=lambda connection: connection.order):
-            self._finish(connection.follower)
-        report.handshakes.extend(self._assembler.late_attempts())
         report.frames, report.bytes = capture.frames, capture.bytes
         report.connections = self._table.opened
-        report.handshakes.sort(key=_order)
+        if self._table.bygone.forgotten:
+            message = "Too many connections: a late segment of one that is over may count as a new connection."
+            self._issues.add("bygone-connections", message, count=self._table.bygone.forgotten)
+        if self.late_secrets:
+            self._issues.add("secrets-late", "Secrets came behind traffic that they may open, which stays closed.")
+        if self._keyring.asked and not self._keyring.matched:
+            self._issues.add("secrets-unused", "No secret fits any connection of this capture.")
         report.issues = [*capture.issues, *self._issues]
         return report
 
-    def _finish(self, follower: Follower | None) -> None:
+    def _read(self, progress: Progress | None, *, live: bool) -> Iterator[list[HandshakeReport]]:
+        """Read the capture to its end; yields the reports of what has ended, time and again."""
+        report, capture = self._report, self._capture
+        now, read_at, current = 0, 0.0, False
+        for batch in capture.batches(patience=_PATIENCE if live else None):
+            self._learn_secrets(late=report.start is not None)
+            if len(batch):
+                if report.start is None:
+                    report.start = int(batch.time[0])
+                report.end = now = int(batch.time[-1])
+                self._follow(batch)
+                read_at, current = monotonic(), live and time_ns() - now < _CURRENT
+            else:
+                now, current = (report.end or 0) + int((monotonic() - read_at) * 1e9), True
+            self._let_go(now - (_SETTLING if current else 2 * LINGER))
+            if live:
+                self._await(now, current=current)
+            if progress is not None:
+                progress(capture.position, capture.size)
+            if self._ended:
+                yield self._ended
+                self._ended = []
+        self._learn_secrets(late=report.start is not None)
+        self._decoder.close()
+        for connection in sorted(self._table, key=lambda connection: connection.order):
+            self._finish(connection)
+            if self._ended:
+                yield self._ended
+                self._ended = []
+        yield self._assembler.late_attempts()
+
+    def _follow(self, batch: FrameBatch) -> None:
+        """Take the batch through the floors."""
+        segments, _ = self._decoder.decode(batch)
+        if not len(segments):
+            return
+        rows, arrivals, displaced = self._table.sort(segments)
+        followers: list[Follower] = []
+        for arrived in arrivals:
+            if arrived.lone:
+                continue
+            follower = arrived.connection.follower
+            if follower is None:
+                follower = arrived.connection.follower = Follower(arrived.connection, self._limits, self._keyring)
+            follower.arrive(rows, arrived)
+            followers.append(follower)
+        for follower in followers:
+            begun = follower.session is not None
+            follower.advance()
+            if follower.skipped_number is not None:
+                self._table.skip_number(follower.skipped_number)
+                follower.skipped_number = None
+            if follower.lifetime.closed:
+                self._closed[follower] = None
+                self._closed.move_to_end(follower)
+            held = follower.held
+            self._held += held - follower.counted
+            follower.counted = held
+            if follower.session is not None:
+                if not begun:
+                    self._assembler.begin(follower, self._table.stream(follower.connection))
+                if self._capture.live and follower.reported < len(follower.session.handshakes):
+                    self._awaited.setdefault(follower, follower.last_time + _SETTLING)
+        for connection in displaced:
+            self._finish(connection)
+        for connection in self._table.drop_idle():
+            self._issues.add("connections", "Too many connections at once: the longest idle were let go.")
+            self._finish(connection)
+        if self._held > self._limits.held_bytes:
+            self._hold_less()
+
+    def _hold_less(self) -> None:
+        """Let go of the connections idle longest, until less is kept of all of them."""
+        for connection in list(self._table):
+            if self._held <= self._limits.held_bytes * 3 // 4:
+                return
+            if connection.follower is not None and connection.follower.held:
+                self._issues.add("held-bytes", "Too much to keep at once: the connections idle longest were let go.")
+                self._finish(connection)
+                self._table.drop(connection)
+
+    def _let_go(self, silent_since: int) -> None:
+        """Finish and forget the connections that were closed and have been silent since this time."""
+        while self._closed:
+            follower = next(iter(self._closed))
+            if follower.last_time >= silent_since:
+                break
+            self._finish(follower.connection)
+            self._table.drop(follower.connection)
+
+    def _await(self, now: int, *, current: bool) -> None:
+        """Report what was established while the capture is being made, though the connection goes on."""
+        if not current:
+            return
+        for follower in [follower for follower, due in self._awaited.items() if due <= now]:
+            del self._awaited[follower]
+            stream = self._table.stream(follower.connection)
+            self._ended += self._assembler.settled(follower, stream, now - _SETTLING)
+
+    def _learn_secrets(self, *, late: bool) -> None:
+        """Take the secrets that a pcapng file has brought along since."""
+        for kind, data in self._capture.secrets[len(self.embedded) :]:
+            self.embedded.append(data if kind == TLS_KEY_LOG else b"")
+            if len(self.embedded) > self._known and self.embedded[-1]:
+                self._keyring.embedded.read(data.splitlines())
+                self.late_secrets = self.late_secrets or late
+
+    def _finish(self, connection: Connection) -> None:
         """The connection is over: report its handshakes and what the capture lacks of it."""
-        if follower is None:
+        follower: Follower | None = connection.follower
+        if follower is None:  # a SYN and nothing more, or acknowledgments only
             return
         follower.finish()
-        self._report.handshakes.extend(self._assembler.reports(follower, self._table.stream(follower.connection)))
-        follower.connection.follower = None
+        for report in self._assembler.reports(follower, self._table.stream(connection)):
+            self._attempts += report.facts is None
+            if report.facts is None and self._collects and self._attempts > self._limits.attempts:
+                self._issues.add("attempts", "Too many connections failed to become TLS: not all are listed.")
+            else:
+                self._ended.append(report)
+        connection.follower = None
+        self._held -= follower.counted
+        for limit, frame in follower.exceeded.items():
+            self._issues.add(limit, _EXCEEDED[limit], frame=frame)
+        for code, frame in follower.defects():
+            self._issues.add(code, _DEFECTS[code], frame=frame)
+        self._closed.pop(follower, None)
+        self._awaited.pop(follower, None)
+
+
+_DEFECTS = {
+    "frames-cut": "The capture holds only the first bytes of frames that carry TLS.",
+    "segments-not-captured": "The capture lacks segments of TLS connections that the receiver acknowledged.",
+    "segments-missing": "Segments of TLS connections are missing.",
+    "records-damaged": "Bytes within a TLS connection are no records.",
+    "overlaps-differ": "Segments of TLS connections bring other bytes for a place than came first, which count.",
+}
+_EXCEEDED = {
+    "pending-bytes": "Too much waited for a missing segment, which was taken for lost.",
+    "prologue-bytes": "A connection talked for too long before TLS, and was not followed any more.",
+    "message-bytes": "A handshake message is too long to be read.",
+    "handshake-bytes": "A handshake has too many messages to keep all of them.",
+}
 
 
 def _order(handshake: HandshakeReport) -> tuple[str, int, int]:

@@ -14,40 +14,61 @@ from analyzer.results import (
     Sender,
 )
 from analyzer.settings import Limits
-from analyzer.tls import authentication, inference, outcome, registry, resumption
+from analyzer.tls import authentication, fingerprint, inference, outcome, registry, resumption
 from analyzer.tls.attempt import TLS_PORTS, Attempt, attempt
+from analyzer.tls.carrier import carrier, is_remarkable
 from analyzer.tls.follower import Follower
-from analyzer.tls.handshake import Handshake
+from analyzer.tls.handshake import SSLV2, Handshake
+from analyzer.tls.hello import ClientHello
+from analyzer.tls.history import history
 from analyzer.tls.identity import identity
 from analyzer.tls.proofs import proofs
-from analyzer.tls.resumption import Lineage, Original
+from analyzer.tls.resumption import Lineage, Original, Resumption
+
+_OPEN = 10_000
 
 
 class Assembler:
     """Turns finished connections of one capture into reports, in the order in which they are given."""
 
-    def __init__(self, capture: str, limits: Limits, issues: Issues) -> None:
+    def __init__(self, capture: str, limits: Limits, issues: Issues, tls_ports: frozenset[int] = TLS_PORTS) -> None:
         self._capture = capture
         self._limits = limits
         self._issues = issues
+        self._tls_ports = tls_ports
         self._lineage = Lineage()
+        self._open: dict[Follower, int] = {}
+        """Connections with TLS that go on and whose sessions the lineage does not know yet, and their streams."""
         self._public_keys = PublicKeys()
-        self._servers: set[Endpoint] = set()
+        self._servers: dict[Endpoint, bool] = {}
+        """Those that are known to speak TLS, and whether they do from the first byte."""
         self._attempts: list[HandshakeReport] = []
 
+    def begin(self, follower: Follower, stream: int) -> None:
+        """TLS has begun on a connection: sessions that begin later may resume it before it is over."""
+        self._open[follower] = stream
+        if len(self._open) > _OPEN:
+            oldest = next(iter(self._open))
+            self._remember_open(oldest)
+            self._open.pop(oldest, None)
+
     def reports(self, follower: Follower, stream: int) -> list[HandshakeReport]:
-        """One report for each handshake of a connection that is over, or for its failed attempt at TLS."""
+        """What is not reported yet of a connection that is over: its handshakes, or its failed attempt at TLS."""
         session = follower.session
         if session is not None and session.handshakes:
-            reports = [self._report(follower, stream, handshake) for handshake in session.handshakes]
-            if len(self._servers) < self._limits.attempts:
-                self._servers.add(reports[0].server)
+            handshakes = session.handshakes[follower.reported :]
+            reports = [self._report(follower, stream, handshake) for handshake in handshakes]
+            follower.reported += len(reports)
+            self._open.pop(follower, None)
+            for handshake in session.handshakes:
+                if handshake.decryption is not None:
+                    handshake.decryption.forget()
             return reports
         tried = attempt(follower) if session is None else None
         if tried is None:
             return []
         report = self._attempt_report(follower, stream, tried)
-        if tried.certain or report.server.port in TLS_PORTS:
+        if tried.certain or report.server.port in self._tls_ports:
             return [report]
         if len(self._attempts) < self._limits.attempts:
             self._attempts.append(report)
@@ -55,9 +76,67 @@ class Assembler:
             self._issues.add("attempts", "Too many connections without TLS: some failed attempts may be missing.")
         return []
 
+    def settled(self, follower: Follower, stream: int, until: int) -> list[HandshakeReport]:
+        """What is not reported yet of a connection that goes on: its handshakes that were established before `until`.
+
+        What comes after stays untold: who closes the connection, and how.
+        """
+        session, reports = follower.session, list[HandshakeReport]()
+        while session is not None and follower.reported < len(session.handshakes):
+            report = self._report(follower, stream, session.handshakes[follower.reported])
+            if report.outcome != "established" or report.start + int((report.duration or 0) * 1e9) > until:
+                break
+            reports.append(report)
+            follower.reported += 1
+        return reports
+
     def late_attempts(self) -> list[HandshakeReport]:
         """Attempts of connections to a server that, as is known by now, speaks TLS."""
-        return [report for report in self._attempts if report.server in self._servers]
+        return [report for report in self._attempts if self._was_due(report)]
+
+    def _was_due(self, report: HandshakeReport) -> bool:
+        """Whether TLS was due on a connection: where it may begin later, plaintext is no failure."""
+        at_once = self._servers.get(report.server)
+        said_nothing = report.carrier is not None and not report.carrier.heads["client"]
+        return at_once is True or (at_once is False and said_nothing)
+
+    def _remember_open(self, follower: Follower) -> None:
+        """Let the lineage know of a connection's first session, if it is established, though it goes on."""
+        handshake = follower.session.handshakes[0] if follower.session and follower.session.handshakes else None
+        if handshake is None or len({sent.sender for sent in handshake.sent if sent.protection != "cleartext"}) < 2:
+            return  # certainly not established
+        resumed = resumption.resumption(handshake)
+        *_, end = self._judge(follower, self._open[follower], handshake, resumed)
+        if end.outcome == "established":
+            del self._open[follower]
+
+    def _judge(
+        self, follower: Follower, stream: int, handshake: Handshake, resumed: Resumption | None
+    ) -> tuple[inference.Inference | None, Original | None, authentication.Verdict, outcome.End]:
+        """What the sizes say, which session is resumed, who is authenticated, and how it ended."""
+        client = follower.connection.endpoint(handshake.client_direction)
+        server = follower.connection.endpoint(1 - handshake.client_direction)
+        handshake.sent.sort(key=lambda sent: sent.frame)  # one side may have been read late, for it had a hole
+        sizes = inference.infer(handshake) if handshake.is_tls13 and handshake.server_hello else None
+        original, link = None, None
+        if resumed is not None:
+            original, link = self._lineage.original(handshake, resumed, client, server)
+        verdict = authentication.judge(handshake, sizes, resumed, original)
+        if link:
+            verdict.evidence.append(Evidence(None, None, None, link))
+        end = outcome.judge(handshake, sizes)
+        if end.outcome == "established" and handshake.index >= follower.remembered:
+            follower.remembered = handshake.index + 1
+            found = Original(
+                stream,
+                handshake.index,
+                handshake.first_frame,
+                verdict.authentication,
+                verdict.requested,
+                verdict.presented,
+            )
+            self._lineage.remember(handshake, client, server, found, sizes.flights if sizes else set())
+        return sizes, original, verdict, end
 
     def _attempt_report(self, follower: Follower, stream: int, tried: Attempt) -> HandshakeReport:
         closing = follower.closings[0] if follower.closings else None
@@ -78,6 +157,7 @@ class Assembler:
             authentication="undetermined",
             evidence=[tried.evidence],
             closed_by=_closing(follower, tried.client_direction),
+            carrier=carrier(follower, tried.client_direction),
         )
 
     def _report(self, follower: Follower, stream: int, handshake: Handshake) -> HandshakeReport:
@@ -87,18 +167,15 @@ class Assembler:
             (handshake.sender(mark.direction), "rst" if mark.flags & RST else "fin", mark.frame, mark.time)
             for mark in follower.closings
         ]
-        sizes = inference.infer(handshake) if handshake.is_tls13 and handshake.server_hello else None
         resumed = resumption.resumption(handshake)
-        original, link = None, None
         if resumed is not None:
-            original, link = self._lineage.original(handshake, resumed, client, server)
-        verdict = authentication.judge(handshake, sizes, resumed, original)
-        if link:
-            verdict.evidence.append(Evidence(None, None, None, link))
-        end = outcome.judge(handshake, sizes)
-        if end.outcome == "established":
-            found = Original(stream, handshake.index, verdict.authentication, verdict.requested, verdict.presented)
-            self._lineage.remember(handshake, client, server, found)
+            begun = handshake.first_frame
+            for earlier in [each for each in self._open if each.first_frame < begun and each is not follower]:
+                self._remember_open(earlier)
+        sizes, original, verdict, end = self._judge(follower, stream, handshake, resumed)
+        if handshake.server_hello is not None and len(self._servers) < self._limits.attempts:
+            at_once = follower.prologue is None or not follower.prologue.preambles
+            self._servers[server] = self._servers.get(server, False) or at_once
         proved = proofs(handshake, self._public_keys, presented=verdict.presented is True)
         evidence = list(verdict.evidence)
         if end.evidence is not None:
@@ -106,27 +183,33 @@ class Assembler:
         evidence += identity(handshake, proved, presented=verdict.presented, resumed=resumed is not None)
 
         hello, answer = handshake.client_hello, handshake.server_hello
+        suite = answer.cipher_suite if answer else handshake.sslv2_cipher
+        offer = handshake.find(ClientHello)  # what other tools take the fingerprint of, also where a retry follows
         last = end.finished
         start = handshake.start
+        messages = _messages(handshake, sizes, start)
+        told = [*(message.frame for message in messages), end.evidence.frame if end.evidence else None]
         return HandshakeReport(
             capture=self._capture,
             stream=stream,
             handshake=handshake.index,
             display_filter=f"tcp.stream eq {stream}",
             first_frame=handshake.first_frame,
-            last_frame=max((sent.frame for sent in handshake.sent), default=handshake.first_frame),
+            last_frame=max([handshake.first_frame, *(frame for frame in told if frame is not None)]),
             start=start,
             duration=(last.time - start) / 1e9 if last is not None else None,
             client=client,
             server=server,
             preamble=follower.prologue.name if follower.prologue else None,
             server_name=hello.server_name if hello else None,
-            version=registry.version(answer.selected_version) if answer else None,
-            cipher_suite=registry.cipher_suite(answer.cipher_suite) if answer else None,
+            version=_version(handshake),
+            cipher_suite=registry.cipher_suite(suite) if suite is not None else None,
             group=_group(handshake),
             alpn=_alpn(handshake),
             hello_retry_request=handshake.hello_retry_request is not None,
-            early_data=bool(hello and hello.early_data),
+            early_data=any(
+                isinstance(sent.message, ClientHello) and sent.message.early_data for sent in handshake.sent
+            ),
             resumption=resumed.how if resumed else None,
             resumes=HandshakeReference(original.stream, original.handshake) if original else None,
             outcome=end.outcome,
@@ -137,7 +220,7 @@ class Assembler:
             client_certificate_requested=verdict.requested,
             client_certificate_presented=verdict.presented,
             proofs=proved,
-            messages=_messages(handshake, sizes, start),
+            messages=messages,
             alerts=[
                 AlertReport(
                     alert.frame,
@@ -148,7 +231,16 @@ class Assembler:
                 for alert in handshake.alerts
             ],
             closed_by=_closing(follower, handshake.client_direction),
+            ja3=fingerprint.ja3(offer) if offer else None,
+            ja3s=fingerprint.ja3s(answer) if answer else None,
+            ja4=fingerprint.ja4(offer) if offer else None,
+            history=history(handshake, follower.opener),
             facts=handshake,
+            carrier=(
+                carrier(follower, handshake.client_direction)
+                if end.outcome != "established" or is_remarkable(follower)
+                else None
+            ),
         )
 
 
@@ -160,6 +252,13 @@ def _closing(follower: Follower, client_direction: int) -> Closing | None:
     return Closing(
         "client" if mark.direction == client_direction else "server", "rst" if mark.flags & RST else "fin", mark.frame
     )
+
+
+def _version(handshake: Handshake) -> str | None:
+    """The agreed version; null where no hello of the server says one."""
+    if handshake.server_hello is not None:
+        return registry.version(handshake.server_hello.selected_version)
+    return registry.version(handshake.version) if handshake.version == SSLV2 else None
 
 
 def _group(handshake: Handshake) -> str | None:
@@ -193,11 +292,11 @@ def _messages(handshake: Handshake, sizes: inference.Inference | None, start: in
     """All messages; of what is merely data, the first of each direction."""
     reports: list[MessageReport] = []
     data_seen: set[Sender] = set()
-    hidden = _hidden_handshake(handshake, sizes)
+    hidden = sizes.flights if sizes is not None else set[int]()
     for index, sent in enumerate(handshake.sent):
         name = sent.name
         if name == "application_data":
-            if index in hidden:
+            if index in hidden and sent.protection == "encrypted":
                 name = "encrypted_handshake"
             elif sent.sender in data_seen:
                 continue
@@ -207,17 +306,3 @@ def _messages(handshake: Handshake, sizes: inference.Inference | None, start: in
             MessageReport(sent.frame, (sent.time - start) / 1e9, sent.sender, name, sent.length, sent.protection)
         )
     return reports
-
-
-def _hidden_handshake(handshake: Handshake, sizes: inference.Inference | None) -> set[int]:
-    """Positions of TLS 1.3's protected records that belong to the handshake, as far as sizes tell."""
-    if sizes is None:
-        return set()
-    done = sizes.client_finished
-    positions = set(sizes.roles)
-    for index, sent in enumerate(handshake.sent):
-        if sent.name == "application_data" and (done is None or sent.frame < done.frame) and sent.sender == "server":
-            positions.add(index)
-        if sent is done:
-            positions.add(index)
-    return positions

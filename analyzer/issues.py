@@ -1,6 +1,6 @@
 """What a capture lacks or hides: each kind of issue once, with a count and the first frame."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -31,6 +31,11 @@ class Issues:
             self._by_code[code] = Issue(code, message, count, frame)
         else:
             issue.count += count
+
+    def extend(self, others: Iterable[Issue]) -> None:
+        """Record what others have found."""
+        for issue in others:
+            self.add(issue.code, issue.message, frame=issue.frame, count=issue.count)
 
     def __iter__(self) -> Iterator[Issue]:
         return iter(self._by_code.values())

@@ -5,12 +5,16 @@ Enumerations are lower-case words with dashes. Times are nanoseconds here and IS
 """
 
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import TYPE_CHECKING, Literal
 
 from analyzer.issues import Issue
 
 if TYPE_CHECKING:
+    from scapy.packet import Packet
+
     from analyzer.diagram.sequence import Diagram
+    from analyzer.tls.carrier import Carrier
     from analyzer.tls.handshake import Handshake
 
 SCHEMA_VERSION = 1
@@ -298,12 +302,23 @@ class HandshakeReport:
     """The one finding to read first; null where nothing failed."""
     facts: "Handshake | None" = field(default=None, repr=False, compare=False)
     """The parsed messages that this was made of, for pictures and people; no part of the schema."""
+    carrier: "Carrier | None" = field(default=None, repr=False, compare=False)
+    """What TCP did below, where that is remarkable; no part of the schema."""
 
     def diagram(self) -> "Diagram":
         """Draw it: a sequence diagram that can be saved, and that shows itself in a notebook."""
-        from analyzer.diagram.captured import diagram  # the one look upward: a method where users expect it
+        from analyzer.diagram.captured import diagram  # a look upward, as below: a method where users expect it
 
         return diagram(self)
+
+    def to_scapy(self) -> "list[Packet | None]":
+        """What Scapy makes of its messages, to go on with it there: see `analyzer.tls.handshake.Handshake.to_scapy`."""
+        return self.facts.to_scapy() if self.facts is not None else []
+
+    def _repr_html_(self) -> str:
+        from analyzer.report import notebook
+
+        return notebook.handshake(self)
 
 
 @dataclass(slots=True)
@@ -328,5 +343,23 @@ class CaptureReport:
     """Ordered by transport, stream and handshake."""
     issues: list[Issue] = field(default_factory=list)
     """What the capture lacks or hides."""
+    part: bool = False
+    """More of this live capture follows: these are the handshakes that have ended since the part before."""
     error: str | None = None
     """Why reading stopped early or could not begin; null where all was read."""
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write it to a file whose suffix says the format: `.html`, `.json`, `.jsonl`, `.csv`, `.md` …
+
+        Raises:
+            UsageError: the suffix is that of no format.
+            OSError: the file cannot be written.
+        """
+        from analyzer.report import formats
+
+        formats.save([self], path)
+
+    def _repr_html_(self) -> str:
+        from analyzer.report import notebook
+
+        return notebook.capture(self)

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(slots=True, frozen=True)
 class Limits:
-    """Bounds; when one bites, an issue of the same name (with dashes) is recorded."""
+    """Bounds; when one bites, an issue of the same name (with dashes) is recorded.
+
+    What is an error of the capture (`frame_bytes`) has another name, and where nothing is lost that a report has room
+    for (`batch_bytes`, `records`, `handshakes`) there is none.
+    """
 
     batch_bytes: int = 4 << 20
     """Captured bytes that one batch of frames holds (at least one frame)."""
@@ -14,6 +18,10 @@ class Limits:
     DBus captures and 256 KiB else)."""
     connections: int = 100_000
     """Connections followed at once; past it, those idle longest are let go."""
+    bygone_connections: int = 500_000
+    """Connections that are over and still known, so that a late segment is not taken for a new one."""
+    held_bytes: int = 64 << 20
+    """Bytes kept of all connections together; past it, those idle longest are let go."""
     pending_bytes: int = 256 << 10
     """Bytes of one direction that wait for a missing segment before the hole is taken for a gap."""
     prologue_bytes: int = 64 << 10
@@ -24,6 +32,8 @@ class Limits:
     """Message bytes kept of one handshake."""
     records: int = 64
     """Protected records of each direction whose size and frame are kept for the inference."""
+    handshakes: int = 10_000
+    """Reports that are kept to be judged together, where a report may come in parts."""
     attempts: int = 20_000
     """Connections without TLS that are remembered until it is known whether their server speaks TLS."""
     fragments: int = 4096

@@ -1,6 +1,8 @@
 """A batch of frames as columns over one buffer: what every capture format yields."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,3 +33,16 @@ class FrameBatch:
 
     def __len__(self) -> int:
         return len(self.number)
+
+    def parts(self, size: int) -> Iterator[Self]:
+        """Itself in pieces of at most `size` frames."""
+        if len(self) <= size:
+            yield self
+            return
+        for start in range(0, len(self), size):
+            yield self.part(start, start + size)
+
+    def part(self, start: int, stop: int) -> Self:
+        """Rows `start` to `stop` over the same buffer."""
+        columns = [getattr(self, field.name) for field in fields(self)][1:]
+        return type(self)(self.buffer, *(column[start:stop] for column in columns))

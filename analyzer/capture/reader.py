@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analyzer.capture.batch import FrameBatch
 from analyzer.capture.pcap import Pcap
@@ -22,6 +23,7 @@ Secret = tuple[int, bytes]
 """Type (`pcapng.TLS_KEY_LOG`, …) and bytes of a decryption secret."""
 
 _PAUSE = 0.05  # seconds for which a live capture's frames wait for others to share their batch
+_BATCH_FRAMES = 1 << 15  # in a batch at most: floods have small frames, each of a connection of its own
 _SLACK = 32  # bytes behind the buffer's end that `gather` may look at
 _DEFAULTS = Limits()
 _FORMATS = (Pcap, Pcapng, Snoop)
@@ -62,6 +64,11 @@ class Capture:
             raise
 
     @property
+    def live(self) -> bool:
+        """Whether it is still being made, for all one knows: a pipe, a socket or a terminal."""
+        return self._source.live
+
+    @property
     def position(self) -> int:
         """Bytes of the input read so far, before decompression; for progress."""
         return self._source.position
@@ -71,10 +78,11 @@ class Capture:
         """Bytes of the whole input, before decompression; None where that is not known."""
         return self._source.size
 
-    def batches(self) -> Iterator[FrameBatch]:
+    def batches(self, *, patience: float | None = None) -> Iterator[FrameBatch]:
         """Yield the frames in order; a batch's buffer is overwritten for the next one.
 
-        A live capture (a pipe) yields what has arrived whenever it pauses.
+        A live capture (a pipe) yields what has arrived whenever it pauses, and an empty batch whenever nothing has
+        arrived for `patience` seconds.
         """
         while True:
             walk = self._format.walk(self._buffer, self._start, self._end)
@@ -82,11 +90,13 @@ class Capture:
             if walk.frames is not None:
                 self.frames += len(walk.frames)
                 self.bytes += int(walk.frames.captured.sum())
-                yield walk.frames
+                yield from walk.frames.parts(_BATCH_FRAMES)
             at = self._base + self._start
             if walk.damage:
                 self.issues.add("capture-damaged", f"At byte {at} is {walk.damage}: nothing from there on is read.")
                 return
+            while patience is not None and self.live and not self._source.wait(patience):
+                yield _nothing(self._buffer)
             if walk.skip and self._discard(walk.skip):
                 continue
             if walk.skip or not self._fill(walk.need):
@@ -177,8 +187,13 @@ class Capture:
         return True
 
 
+def _nothing(buffer: NDArray[np.uint8]) -> FrameBatch:
+    none = np.zeros(0, np.int64)
+    return FrameBatch(buffer, none, none, none, none, none, none.astype(np.uint16))
+
+
 def open_capture(source: Input, *, limits: Limits = _DEFAULTS, name: str | None = None) -> Capture:
-    """Open a capture: a path, `-` for stdin, a binary file object, or the capture's bytes.
+    """Open a capture: a path, `-` for stdin, a binary file object, the capture's bytes, or Scapy's `PacketList`.
 
     `name` is what reports and errors call it. Compression (gzip, bzip2, xz; with the extra
     `compression` also zstd and lz4) is undone on the way.

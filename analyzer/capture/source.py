@@ -11,13 +11,17 @@ import stat
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Union
 
+from analyzer.capture.packets import is_packet_list, written
 from analyzer.errors import CaptureError, FormatError, UsageError
 from analyzer.issues import Issues
 
-Input = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
-"""What `Source` opens: a path, `-` for stdin, the capture itself, or a binary file object."""
+if TYPE_CHECKING:
+    from scapy.plist import PacketList
+
+Input = Union[str, os.PathLike[str], bytes, bytearray, memoryview, BinaryIO, "PacketList"]
+"""What `Source` opens: a path, `-` for stdin, the capture itself, a binary file object, or Scapy's packets."""
 
 _CHUNK = 64 << 10  # compressed bytes read at once
 _PIECE = 64 << 10  # decompressed bytes made at once: what damage can cost at most, where the library cannot step back
@@ -37,7 +41,7 @@ class Source:
     """
 
     name: str
-    """The path as given, `-` for stdin, a file object's own name, else `<bytes>` or `<stream>`."""
+    """The path as given, `-` for stdin, a file object's or packet list's own name, else `<bytes>` or `<stream>`."""
     size: int | None
     """Bytes of the input, before decompression; None where that is not known."""
     position: int
@@ -52,7 +56,7 @@ class Source:
         self.position = 0
         self._owned = False
         self._file = self._open(source, name)
-        self.live = _is_live(self._file)
+        self.live = is_live(self._file)
         self.size = None if self.live else _size(self._file)
         self._read = _reader(self._file, self.live)
         self._head = b""
@@ -82,6 +86,9 @@ class Source:
                 raise CaptureError(self.name, _reason(error)) from error
             self._owned = True
             return file
+        if is_packet_list(source):
+            self.name = name or source.listname
+            return io.BytesIO(written(source))
         if isinstance(source, io.TextIOBase):
             raise UsageError("a capture is binary: open the file with mode 'rb'")
         if not (hasattr(source, "readinto") or hasattr(source, "read")):
@@ -292,11 +299,17 @@ _COMPRESSIONS: dict[str, tuple[re.Pattern[bytes], Callable[[], _Decompressor]]] 
 }
 
 
-def _is_live(file: BinaryIO) -> bool:
+def is_live(source: Input) -> bool:
+    """Whether a read of it may wait for a sender: a pipe, a socket or a terminal."""
     try:
-        return not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-    except (AttributeError, OSError, ValueError):  # it has no descriptor
+        if isinstance(source, str | os.PathLike) and source != "-":
+            mode = os.stat(source).st_mode  # noqa: PTH116
+        else:
+            file = sys.stdin if isinstance(source, str) else source
+            mode = os.fstat(file.fileno()).st_mode  # type: ignore[union-attr]
+    except (AttributeError, OSError, ValueError):  # bytes have no descriptor
         return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _size(file: BinaryIO) -> int | None:

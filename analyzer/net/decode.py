@@ -17,7 +17,8 @@ from analyzer.settings import Limits
 MAX_TUNNELS = 16
 """Packets within packets that are followed."""
 
-_ETHERTYPES = [number for kind, number in HEADERS if kind == "ethertype"]
+_IS_FOREIGN_ETHERTYPE = np.zeros(1 << 16, bool)
+_IS_FOREIGN_ETHERTYPE[[number for kind, number in HEADERS if kind == "ethertype"]] = True
 _IS_TUNNEL_PORT = np.zeros(1 << 16, bool)
 _IS_TUNNEL_PORT[[number for kind, number in HEADERS if kind == "UDP port"]] = True
 
@@ -71,9 +72,9 @@ class Decoder:
             if others.any():
                 carried = carried.where(others)
                 within += ip.inside(buffer, carried)
-                foreign.append((("IP protocol", ip.GRE), carried.where(carried.protocol == ip.GRE)))
+                foreign += _foreign("IP protocol", carried, carried.protocol, carried.protocol == ip.GRE)
 
-            within += [self._dissector.pass_over(batch, buffer, *some) for some in foreign if len(some[1])]
+            within += [self._dissector.pass_over(batch, buffer, *some) for some in foreign]
             within = [some for some in within if len(some)]
             if not within:
                 break
@@ -129,23 +130,21 @@ class Decoder:
 
 
 def _foreign_ethertypes(packets: Packets) -> _Foreign:
-    return [
-        (("ethertype", ethertype), packets.where((packets.ethertype == ethertype) & ~packets.quoted))
-        for ethertype in _ETHERTYPES
-    ]
+    return _foreign("ethertype", packets, packets.ethertype, _IS_FOREIGN_ETHERTYPE[packets.ethertype])
 
 
 def _foreign_ports(datagrams: DatagramBatch, payload: Payloads) -> _Foreign:
-    """The datagrams to or from a port that tunnels use."""
+    """The datagrams to a port that tunnels use, or from one."""
     to, by = _IS_TUNNEL_PORT[datagrams.destination_port], _IS_TUNNEL_PORT[datagrams.source_port]
-    tunneled = (to | by) & ~payload.quoted
-    if not tunneled.any():
+    return _foreign("UDP port", payload, np.where(to, datagrams.destination_port, datagrams.source_port), to | by)
+
+
+def _foreign(kind: str, layer: _P, number: NDArray[np.generic], chosen: NDArray[np.bool_]) -> _Foreign:
+    """The chosen rows by what announces them; what is only quoted is not looked into."""
+    chosen &= ~layer.quoted
+    if not chosen.any():
         return []
-    port = np.where(to, datagrams.destination_port, datagrams.source_port)
-    return [
-        (("UDP port", number), payload.where(tunneled & (port == number)))
-        for number in np.unique(port[tunneled]).tolist()
-    ]
+    return [((kind, some), layer.where(chosen & (number == some))) for some in np.unique(number[chosen]).tolist()]
 
 
 def _in_frame_order(batches: list[_D], buffer: NDArray[np.uint8]) -> _D:

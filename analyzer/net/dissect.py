@@ -81,17 +81,17 @@ MAX_HEADERS = 16
 MAX_REMEMBERED = 1024
 """Headers of a kind whose dissection is remembered."""
 
+LONGEST_REMEMBERED = 128
+"""Bytes of the longest of them."""
+
 _LONGEST = 1 << 16
 _LOOKAHEAD = 2
 """Bytes behind a header by which some tell what follows; MPLS looks at two."""
-_KNOWN = {
-    "layers.inet.IP": IPV4,
-    "layers.inet6.IPv6": IPV6,
-    "layers.inet6.IPv46": IPV4,
+_IP = {"layers.inet.IP": IPV4, "layers.inet6.IPv6": IPV6, "layers.inet6.IPv46": IPV4}
+_BELOW_IP = {
     "layers.l2.Ether": ETHERNET,
     "layers.l2.Dot1Q": 0x8100,
     "layers.l2.Dot1AD": 0x88A8,
-    "layers.l2.Dot1AH": 0x88E7,
     "layers.l2.LLC": LLC,
 }
 _BINDINGS = ("contrib.erspan", "contrib.mpls", "layers.ppp")
@@ -104,7 +104,7 @@ class Dissector:
     def __init__(self, issues: Issues, *, to_ip: bool = False) -> None:
         self._issues = issues
         self._headers = {**HEADERS, **SECOND_OPINION} if to_ip else HEADERS
-        self._to_ip = to_ip
+        self._stop_at = _IP if to_ip else _IP | _BELOW_IP
         self._known: dict[Any, int] = {}
         self._results: dict[Announced, dict[int, dict[bytes, tuple[int, int]]]] = {}
 
@@ -119,6 +119,8 @@ class Dissector:
         rows, offsets, ethertypes = [], [], []
         for i, (start, end) in enumerate(zip(layer.offset.tolist(), layer.end.tolist(), strict=True)):
             data = bytes(view[start : min(end, start + _LONGEST)])
+            if not data:
+                continue
             for length, results in known.items():
                 found = results.get(data[:length])
                 if found is not None:
@@ -152,11 +154,12 @@ class Dissector:
             message = f"what {announced[0]} {announced[1]} announces cannot be read ({type(error).__name__})"
             self._issues.add("frame-not-dissected", message, frame=frame)
             return None
-        if found is not None:
-            if sum(map(len, self._results[announced].values())) >= MAX_REMEMBERED:
-                self._results[announced].clear()
+        results = self._results[announced]
+        if found is not None and found[1] <= LONGEST_REMEMBERED:
+            if sum(map(len, results.values())) >= MAX_REMEMBERED:
+                results.clear()
             length = found[1] + _LOOKAHEAD
-            self._results[announced].setdefault(length, {})[data[:length]] = found
+            results.setdefault(length, {})[data[:length]] = found
         return found
 
     def _dissect(self, header: Any, data: bytes) -> pseudo.Found:
@@ -189,8 +192,7 @@ class Dissector:
         if not self._known:
             for name in _BINDINGS:
                 importlib.import_module(f"scapy.{name}")
-            known = list(_KNOWN.items())[: 3 if self._to_ip else None]
-            self._known = {_scapy(name): ethertype for name, ethertype in known}
+            self._known = {_scapy(name): ethertype for name, ethertype in self._stop_at.items()}
         return _scapy(path)
 
 

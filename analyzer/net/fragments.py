@@ -102,7 +102,7 @@ class Reassembler:
             if blame:
                 self._issues.add("fragment-malformed", f"an IP fragment {blame}", frame=int(batch.number[row]))
             if pending.complete():
-                completed[i] = bytes(pending.data)
+                completed[i] = bytes(pending.data[: pending.length])
                 del self._pending[key]
         index = np.array(list(completed), np.int64)
         whole = payload.take(index)

@@ -38,6 +38,8 @@ class Rows:
     """Payload bytes on the wire before this row; one entry more than rows."""
     run_starts: Sequence[int]
     """Rows whose first byte does not follow their predecessor's last one; at the end the number of rows."""
+    closings: Sequence[int]
+    """Rows with FIN or RST."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -71,6 +73,7 @@ class Rows:
             flags=flags.data,
             total=total.data,
             run_starts=np.flatnonzero(fresh).data,
+            closings=np.flatnonzero(flags & (FIN | RST)).data,
         )
 
 
@@ -88,4 +91,5 @@ def held(data: bytes, frame: int, time: int) -> Rows:
         flags=(0,),
         total=(0, len(data)),
         run_starts=(0, 1),
+        closings=(),
     )

@@ -1,16 +1,21 @@
 """One direction of a TCP connection as bytes in order, with every hole said and nothing filled in."""
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from analyzer.net.rows import RST, SYN, Rows, held
+from analyzer.net.rows import FIN, RST, SYN, Rows, held
 
 _MODULUS = 1 << 32
 _HALF = 1 << 31
 _NOTED = 64
-_HELD_SEGMENTS = 1024
+_WAITING = 512
+"""So many segments wait at most: what arrives may overlap all of them."""
+_PLAUSIBLE = 1 << 24
+"""An end of the stream farther off than this is a forged or damaged number."""
+PIECE = 1 << 10
+"""So many bytes a piece that is kept takes beside its content, about."""
 REMEMBERED = 16 << 10
 """So many first bytes of a direction are kept, to notice an overlap with other bytes."""
 
@@ -42,21 +47,14 @@ class Stretch:
 
     __slots__ = ("_not_before", "begin", "behind", "end", "first", "rows", "shift")
 
-    def __init__(
-        self,
-        rows: Rows,
-        first: int,
-        behind: int,
-        start: int,
-        begin: int,
-        not_before: Seen = (0, 0),
-    ) -> None:
+    def __init__(self, rows: Rows, first: int, behind: int, start: int) -> None:
         self.rows = rows
         self.first = first
         self.behind = behind
         self.shift = start - rows.total[first]
-        self._not_before = not_before
-        self.begin = begin
+        """What is added to `Rows.total` to have a position."""
+        self._not_before: Seen = (0, 0)
+        self.begin = start
         last = behind - 1
         self.end = rows.total[last] + self.shift + rows.captured[last]
 
@@ -92,7 +90,7 @@ class Stretch:
         rows = self.rows
         start = rows.total[row] + self.shift
         seen = max((rows.frame[row], rows.time[row]), self._not_before)
-        return Segment(start + rows.captured[row], rows.offset[row] - start, rows.buffer, seen)
+        return Segment(min(start + rows.captured[row], self.end), rows.offset[row] - start, rows.buffer, seen)
 
     def seen(self, position: int) -> Seen:
         """Frame and time at which the byte at `position` had arrived together with all before it."""
@@ -103,7 +101,7 @@ class Stretch:
         """Positions at which a segment begins."""
         for row in range(self.first, self.behind):
             start = self.rows.total[row] + self.shift
-            if start >= self.begin:
+            if self.begin <= start < self.end:
                 yield start
 
     def pieces(self) -> Iterator["Stretch"]:
@@ -111,16 +109,20 @@ class Stretch:
         for row in range(self.first, self.behind):
             start = self.rows.total[row] + self.shift
             begin = max(start, self.begin)
-            end = start + self.rows.captured[row]
+            end = min(start + self.rows.captured[row], self.end)
             if begin < end:
-                frame, time = max((self.rows.frame[row], self.rows.time[row]), self._not_before)
-                yield Stretch(held(self.read(begin, end - begin), frame, time), 0, 1, begin, begin)
+                yield Stretch(held(self.read(begin, end - begin), *self.seen(begin)), 0, 1, begin)
 
-    def after(self, position: int, not_before: Seen = (0, 0)) -> "Stretch":
-        """The same without what lies before `position`; it counts as seen at `not_before` at the earliest."""
-        start = self.rows.total[self.first] + self.shift
-        begin = max(self.begin, position)
-        return Stretch(self.rows, self.first, self.behind, start, begin, max(self._not_before, not_before))
+    def part(self, begin: int, end: int, not_before: Seen = (0, 0)) -> "Stretch":
+        """What of it lies between two positions; it counts as seen at `not_before` at the earliest."""
+        part = Stretch(self.rows, self.first, self.behind, self.rows.total[self.first] + self.shift)
+        part.begin, part.end = max(self.begin, begin), min(self.end, end)
+        part._not_before = max(self._not_before, not_before)
+        return part
+
+    def after(self, position: int) -> "Stretch":
+        """The same without what lies before `position`."""
+        return self.part(position, self.end)
 
 
 @dataclass(slots=True, frozen=True)
@@ -130,9 +132,14 @@ class Gap:
     begin: int
     end: int
     reason: Literal["snap-length", "not-captured", "missing"]
-    """Cut by the snap length; acknowledged by the peer and so missing only in the capture; or never seen."""
+    """Cut by the snap length; missing only in the capture, for the peer has acknowledged them or the sender went on
+    far behind them; or never seen."""
     frame: int
     """The segment behind it (with `snap-length`: the one that is cut)."""
+
+    def part(self, begin: int, end: int, not_before: Seen = (0, 0)) -> "Gap":
+        """What of it lies between two positions."""
+        return Gap(max(self.begin, begin), min(self.end, end), self.reason, self.frame)
 
 
 Piece = Stretch | Gap
@@ -141,37 +148,47 @@ Piece = Stretch | Gap
 class ByteStream:
     """Puts the segments of one direction in order.
 
-    Of overlapping bytes the first to arrive count. A hole becomes a `Gap` once more than `pending_limit`
-    bytes wait behind it, or when the stream is finished.
+    Of overlapping bytes the first to arrive count. A hole becomes a `Gap` once more than `pending_limit` bytes (or
+    too many segments) wait behind it, or when the stream is finished.
     """
 
     __slots__ = (
         "_base",
+        "_begins",
         "_candidates",
-        "_counter",
+        "_fin",
         "_limit",
-        "_pending",
-        "_pending_bytes",
+        "_now",
         "_remembered",
-        "acknowledged",
+        "_waiting",
+        "_waiting_bytes",
         "conflicts",
         "next",
+        "overflowed",
         "retransmissions",
         "synchronized",
     )
 
     def __init__(self, pending_limit: int) -> None:
         self._base: int | None = None
+        """Sequence number of the byte at position 0."""
         self._candidates: list[int] = []
-        self._counter = 0
+        """What the SYNs announced it to be."""
+        self._fin: int | None = None
+        """Position behind the last byte that was sent, where a FIN says so."""
         self._limit = pending_limit
-        self._pending: list[tuple[int, int, Stretch]] = []
-        self._pending_bytes = 0
+        self._waiting: list[Piece] = []
+        """What arrived behind a hole, in order and without overlaps."""
+        self._begins: list[int] = []
+        """Where each of these begins."""
+        self._waiting_bytes = 0
+        self._now: Seen = (0, 0)
+        """Frame and time of the latest segment that was in order."""
         self._remembered: bytearray | None = bytearray()
         self.next = 0
         """Position of the next byte to deliver."""
-        self.acknowledged: int | None = None
-        """The peer's latest acknowledgment number."""
+        self.overflowed: int | None = None
+        """The frame at which more waited behind a hole than may."""
         self.synchronized = False
         """The capture holds its SYN: position 0 is the first byte that was sent."""
         self.retransmissions: list[int] = []
@@ -179,117 +196,208 @@ class ByteStream:
         self.conflicts: list[int] = []
         """Frames that brought other bytes for a place seen before (the first few)."""
 
-    def forget(self) -> None:
-        """Stop remembering first bytes: conflicts are not looked for any more."""
-        self._remembered = None
-
     def feed(self, rows: Rows, first: int, behind: int) -> list[Piece]:
         """Take one run of rows; returns what is now in order."""
-        sequence = rows.sequence[first]
-        if rows.flags[first] & SYN:
+        sequence, flags = rows.sequence[first], rows.flags[first]
+        if flags & SYN:
             self.synchronize(sequence)
             sequence = (sequence + 1) % _MODULUS
-        if not rows.length[first] or rows.flags[first] & RST:
+        if flags & RST:
             return []
         if self._base is None:
             self._base = sequence
-        elif self.next == 0 and sequence != self._base and sequence in self._candidates:
+        elif self.next == 0 and len(self._candidates) > 1:
             # More than one initial sequence number was announced; the first data tell which one holds.
-            self._base = sequence
+            self._rebase(min(self._candidates, key=lambda base: (sequence - base) % _MODULUS))
         start = self._position(sequence)
         end = start + rows.total[behind] - rows.total[first]
+        if flags & FIN and self._fin is None:
+            self._fin = end
         pieces: list[Piece] = []
+        if start == end:
+            return pieces
+        run = Stretch(rows, first, behind, start)
         if start > self.next:
             if end - start <= self._limit:
-                self._hold(Stretch(rows, first, behind, start, start))
-                while self._pending_bytes > self._limit or len(self._pending) > _HELD_SEGMENTS:
-                    self._give_up_hole(pieces)
+                self._wait(run, end)
+                while self._waiting_bytes > self._limit or len(self._waiting) > _WAITING:
+                    self.overflowed = self.overflowed or rows.frame[first]
+                    self._give_up_hole(pieces, "not-captured")
                 return pieces
             # A run that exceeds the limit by itself need not be copied first.
-            while self._pending and self._pending[0][0] < start:
-                self._give_up_hole(pieces)
-            if start > self.next:
-                pieces.append(self._gap(start, rows.frame[first]))
-        if end > self.next:
-            if start < self.next:
-                self._compare(Stretch(rows, first, behind, start, start))
-            stretch = Stretch(rows, first, behind, start, max(start, self.next))
-            if stretch.end > stretch.begin:
-                self._deliver(stretch, pieces)
-            if self.next < end:
-                pieces.append(Gap(self.next, end, "snap-length", rows.frame[behind - 1]))
-                self.next = end
-            if self._pending:
-                self._drain(pieces, (rows.frame[behind - 1], rows.time[behind - 1]))
-        else:
-            if len(self.retransmissions) < _NOTED:
-                self.retransmissions.append(rows.frame[first])
-            self._compare(Stretch(rows, first, behind, start, start))
+            self.overflowed = self.overflowed or rows.frame[first]
+            while self._begins and self._begins[0] < start:
+                self._give_up_hole(pieces, "not-captured")
+            self._skip(start, "not-captured", rows.frame[first], pieces)
+        if start < self.next:
+            self._note_repetition(run)
+        self._now = rows.frame[behind - 1], rows.time[behind - 1]
+        self._advance(run, pieces)
+        if self.next < end:
+            self._advance(Gap(run.end, end, "snap-length", rows.frame[behind - 1]), pieces)
         return pieces
 
-    def finish(self) -> list[Piece]:
-        """No more segments will come: returns what waited, with the gaps before it."""
+    @property
+    def held(self) -> int:
+        """Bytes that it keeps, with what keeping them in pieces takes."""
+        return self._waiting_bytes + len(self._waiting) * PIECE + len(self._remembered or b"")
+
+    def head(self, begin: int, count: int) -> bytes:
+        """The bytes from position `begin` on, as far as they are remembered: none once the stream is finished."""
+        return bytes((self._remembered or b"")[begin : begin + count])
+
+    def finish(self, acknowledged: int | None, frame: int) -> list[Piece]:
+        """No more segments will come: returns what waited, with the gaps before and behind it.
+
+        `acknowledged` is the peer's last acknowledgment number, `frame` the connection's last frame.
+        """
         pieces: list[Piece] = []
-        while self._pending:
-            self._give_up_hole(pieces)
+        received = 0
+        if acknowledged is not None and self._base is not None:
+            received = self._position(acknowledged)
+        while self._begins:
+            begin = self._begins[0]
+            self._give_up_hole(pieces, "not-captured" if begin <= received else "missing")
+        sent = self._fin if self._fin is not None else received - 1  # a FIN that is not seen counts as a byte
+        if self.next < sent <= self.next + _PLAUSIBLE:
+            self._skip(sent, "not-captured" if sent <= received else "missing", frame, pieces)
         self._remembered = None
         return pieces
 
     def synchronize(self, sequence: int) -> None:
         """A SYN with this sequence number was seen."""
-        base = (sequence + 1) % _MODULUS
         self.synchronized = True
+        base = (sequence + 1) % _MODULUS
         if len(self._candidates) < _NOTED and base not in self._candidates:
             self._candidates.append(base)
+        self.expect(base)
+
+    def expect(self, sequence: int) -> None:
+        """The first byte has this sequence number, unless another was known before."""
         if self._base is None:
-            self._base = base
+            self._base = sequence
+
+    def _rebase(self, base: int) -> None:
+        """What waits was placed by another initial sequence number, perhaps."""
+        before, self._base = self._base or 0, base
+        if before != base:
+            waiting, self._waiting, self._begins, self._waiting_bytes = self._waiting, [], [], 0
+            for piece in waiting:
+                if isinstance(piece, Stretch):
+                    by = self._position((before + piece.begin) % _MODULUS) - piece.begin
+                    start = piece.rows.total[piece.first] + piece.shift + by
+                    moved = Stretch(piece.rows, piece.first, piece.behind, start)
+                    self._insert(moved.part(piece.begin + by, piece.end + by))
 
     def _position(self, sequence: int) -> int:
         """The stream position of a sequence number: of all that fit, the one nearest to what is expected."""
         expected = ((self._base or 0) + self.next) % _MODULUS
         return self.next + (sequence - expected + _HALF) % _MODULUS - _HALF
 
-    def _hold(self, stretch: Stretch) -> None:
-        for piece in stretch.pieces():
-            self._counter += 1
-            insort(self._pending, (piece.begin, self._counter, piece))
-            self._pending_bytes += piece.end - piece.begin
+    # What waits behind a hole
 
-    def _give_up_hole(self, pieces: list[Piece]) -> None:
+    def _wait(self, run: Stretch, end: int) -> None:
+        for piece in run.pieces():
+            self._insert(piece)
+        if run.end < end:
+            self._insert(Gap(run.end, end, "snap-length", run.rows.frame[run.behind - 1]))
+
+    def _insert(self, piece: Piece) -> None:
+        """Keep of a piece what is not there yet."""
+        begins, waiting = self._begins, self._waiting
+        at = bisect_right(begins, piece.begin)
+        if at and waiting[at - 1].end > piece.begin:
+            at -= 1
+        position = piece.begin
+        while position < piece.end:
+            stop = min(piece.end, begins[at]) if at < len(begins) else piece.end
+            if position < stop:
+                part = piece if stop - position == piece.end - piece.begin else piece.part(position, stop)
+                begins.insert(at, position)
+                waiting.insert(at, part)
+                self._waiting_bytes += stop - position
+                position = stop
+            else:
+                self._contradict(piece, waiting[at])
+                position = waiting[at].end
+            at += 1
+
+    def _give_up_hole(self, pieces: list[Piece], reason: Literal["not-captured", "missing"]) -> None:
         """What is missing before the first waiting piece is a gap."""
-        begin, _, waiting = self._pending[0]
-        if begin > self.next:
-            pieces.append(self._gap(begin, waiting.seen(begin)[0]))
-        self._drain(pieces, (0, 0))
+        first = self._waiting[0]
+        frame = first.frame if isinstance(first, Gap) else first.seen(first.begin)[0]
+        self._skip(first.begin, reason, max(frame, self._now[0]), pieces)
+        self._drain(pieces, self._now)
 
-    def _gap(self, end: int, frame: int) -> Gap:
-        acknowledged = self.acknowledged is not None and self._position(self.acknowledged) >= end
-        gap = Gap(self.next, end, "not-captured" if acknowledged else "missing", frame)
-        self.next = end
-        return gap
+    def _skip(self, end: int, reason: Literal["not-captured", "missing"], frame: int, pieces: list[Piece]) -> None:
+        if end > self.next:
+            pieces.append(Gap(self.next, end, reason, frame))
+            self.next = end
 
-    def _drain(self, pieces: list[Piece], not_before: Seen) -> None:
-        while self._pending and self._pending[0][0] <= self.next:
-            _, _, waiting = self._pending.pop(0)
-            self._pending_bytes -= waiting.end - waiting.begin
-            if waiting.begin < self.next:
-                self._compare(waiting)
-            if waiting.end > self.next:
-                self._deliver(waiting.after(self.next, not_before), pieces)
+    def _drain(self, pieces: list[Piece], now: Seen) -> None:
+        """Deliver what follows without a hole; `now` is when what it waited for arrived."""
+        ready = 0
+        while ready < len(self._begins) and self._begins[ready] <= self.next:
+            piece = self._waiting[ready]
+            self._waiting_bytes -= piece.end - piece.begin
+            if piece.end > self.next:
+                self._deliver(piece.part(self.next, piece.end, now), pieces)
+            ready += 1
+        del self._waiting[:ready], self._begins[:ready]
 
-    def _deliver(self, stretch: Stretch, pieces: list[Piece]) -> None:
-        if self._remembered is not None and len(self._remembered) == stretch.begin < REMEMBERED:
-            count = min(stretch.end, REMEMBERED) - stretch.begin
-            self._remembered += stretch.read(stretch.begin, count)
-        self.next = stretch.end
-        pieces.append(stretch)
+    # What is in order
 
-    def _compare(self, again: Stretch) -> None:
-        """Note a conflict where `again` brings other bytes than were delivered for the same place."""
-        if not self._remembered or again.begin < 0:
+    def _advance(self, piece: Piece, pieces: list[Piece]) -> None:
+        """Deliver what is new of a piece that leaves no hole before it, and what waited for it."""
+        if not self._begins:
+            if piece.end > self.next:
+                self._deliver(piece if piece.begin == self.next else piece.part(self.next, piece.end), pieces)
             return
-        count = min(again.end, len(self._remembered)) - again.begin
-        if count <= 0 or len(self.conflicts) >= _NOTED:
-            return
-        if again.read(again.begin, count) != self._remembered[again.begin : again.begin + count]:
-            self.conflicts.append(again.seen(again.begin)[0])
+        for waiting in self._waiting:
+            if waiting.begin >= piece.end:
+                break
+            self._contradict(piece, waiting)
+        while self.next < piece.end:
+            stop = min(piece.end, self._begins[0]) if self._begins else piece.end
+            if stop > self.next:
+                self._deliver(piece.part(self.next, stop), pieces)
+            self._drain(pieces, piece.seen(stop - 1) if isinstance(piece, Stretch) else self._now)
+
+    def _deliver(self, piece: Piece, pieces: list[Piece]) -> None:
+        remembered = self._remembered
+        if isinstance(piece, Stretch) and remembered is not None and len(remembered) == piece.begin < REMEMBERED:
+            remembered += piece.read(piece.begin, min(piece.end, REMEMBERED) - piece.begin)
+        self.next = piece.end
+        pieces.append(piece)
+
+    # Overlaps
+
+    def _note_repetition(self, run: Stretch) -> None:
+        """Look at what a run brings of the bytes that have been delivered."""
+        rows, begin = run.rows, run.begin
+        # The last byte once more is a keep-alive (RFC 9293, section 3.8.4), and often not the true one.
+        is_keep_alive = begin == self.next - 1 and rows.length[run.first] == 1
+        if not is_keep_alive and self._remembered and 0 <= begin < len(self._remembered):
+            self._compare(run, begin, bytes(self._remembered[begin : run.end]))
+        for row in range(run.first, run.behind):
+            if rows.total[row + 1] + run.shift > self.next or len(self.retransmissions) >= _NOTED:
+                break
+            self.retransmissions.append(rows.frame[row])
+
+    def _contradict(self, piece: Piece, waiting: Piece) -> None:
+        """Look at what a piece brings of the bytes that wait."""
+        if isinstance(piece, Stretch) and isinstance(waiting, Stretch):
+            begin, end = max(piece.begin, waiting.begin), min(piece.end, waiting.end)
+            if begin < end:
+                self._compare(piece, begin, waiting.read(begin, end - begin))
+
+    def _compare(self, again: Stretch, begin: int, before: bytes) -> None:
+        """Note the frames in which `again` brings other bytes than `before`, which stand at `begin`."""
+        position, end, row = begin, begin + len(before), again.row_at(begin)
+        while position < end and len(self.conflicts) < _NOTED:
+            segment, frame = again.segment(row), again.rows.frame[row]
+            stop = min(segment.end, end)
+            other = segment.read(position, stop) != before[position - begin : stop - begin]
+            if other and self.conflicts[-1:] != [frame]:
+                self.conflicts.append(frame)
+            position, row = stop, row + 1

@@ -20,15 +20,15 @@ HEADER = np.dtype(
 )
 """What Wireshark must see to count a segment; checksum and urgent pointer tell us nothing."""
 
-_SYN_ACK = 0x12
+_SYN, _ACK = 0x02, 0x10
 
 
 def segments(batch: FrameBatch, buffer: NDArray[np.uint8], carried: Payloads) -> SegmentBatch:
     """The segments among `carried`, which must hold their HEADER.
 
     One whose data offset is impossible has no payload but is a segment nevertheless, as it is to Wireshark.
-    Nor has one that an ICMP error quotes: it only says that such a segment was sent. It keeps no flags but
-    SYN and ACK, for its FIN or RST was seen, or not, in the frame that carried it.
+    Nor has one that an ICMP error quotes: that it was sent is all it says, and that it begins a connection,
+    wherefore it keeps the flags of a SYN or SYN-ACK and no others.
     """
     header = gather(buffer, carried.offset, HEADER)
     header_length = (header["data_offset"] >> 4).astype(np.int64) * 4
@@ -36,7 +36,7 @@ def segments(batch: FrameBatch, buffer: NDArray[np.uint8], carried: Payloads) ->
     length = np.maximum(carried.wire_end - offset, 0)
     length[(header_length < 20) | carried.quoted] = 0
     flags = header["flags"].copy()
-    flags[carried.quoted] &= _SYN_ACK
+    flags[carried.quoted] &= np.where(flags[carried.quoted] & _SYN, _SYN | _ACK, 0).astype(np.uint8)
     return SegmentBatch(
         buffer=buffer,
         frame=batch.number[carried.row],

@@ -1,5 +1,6 @@
 """Was a connection that never became TLS meant to be TLS, and what was there instead?"""
 
+import re
 from dataclasses import dataclass
 
 from analyzer.net.rows import RST
@@ -31,6 +32,10 @@ def attempt(follower: Follower) -> Attempt | None:
         direction = client if client is not None else 0
         says = prologue.preambles[-1].says
         return Attempt(direction, True, Evidence(follower.first_frame, "server", None, says))
+    asked = prologue.preambles[-1] if prologue is not None and prologue.preambles else None
+    if asked is not None and asked.state == "waiting" and asked.asked and follower.closings:
+        says = f"The client asked for TLS or a tunnel ({asked.name}) and got no answer."
+        return Attempt(client if client is not None else 0, True, Evidence(follower.first_frame, "client", None, says))
     if client is None:
         return None
     sent, answered = follower.heads[client], follower.heads[1 - client]
@@ -42,16 +47,24 @@ def attempt(follower: Follower) -> Attempt | None:
     replied = any(mark.direction != client for mark in follower.openings)
     if reset is not None and not replied:
         return Attempt(client, False, Evidence(reset.frame, "server", None, "The server refused the connection (RST)."))
-    if not replied and follower.openings:
-        count = len(follower.openings)
-        says = f"The server did not answer ({count} SYN{'s' if count > 1 else ''} sent)."
+    if not replied and len(follower.openings) > 1:  # after one alone the answer may merely not be in the capture
+        says = f"The server did not answer ({len(follower.openings)} SYNs sent)."
         return Attempt(client, False, Evidence(follower.openings[0].frame, "client", None, says))
     return None
 
 
-def _plaintext(follower: Follower, client: int, sent: bytes, answered: bytes) -> Attempt:
+def _plaintext(follower: Follower, client: int, sent: bytes, answered: bytes) -> Attempt | None:
     """The client sent something else than a ClientHello."""
-    certain = bool(begins_tls(answered)) or b"HTTPS" in answered
+    if begins_tls(sent) is not False:
+        return None
+    certain = bool(begins_tls(answered)) or _ASKS_FOR_HTTPS.match(answered) is not None
     shown = sent[:40].split(b"\r")[0].decode("ascii", "backslashreplace")
     says = f"The client sent no ClientHello but {shown!r}."
     return Attempt(client, certain, Evidence(follower.first_frame, "client", None, says))
+
+
+_ASKS_FOR_HTTPS = re.compile(
+    rb"HTTP/1\.[01] 4\d\d .*(?:plain HTTP .{0,40}(?:HTTPS|SSL)|HTTP request to an HTTPS server|port requires TLS)",
+    re.DOTALL,
+)
+"""As nginx, Apache httpd, Go and Tomcat answer a request that comes without TLS."""

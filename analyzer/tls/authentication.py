@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from analyzer.results import Authentication, Basis, Evidence, Sender
 from analyzer.tls import messages
-from analyzer.tls.handshake import Handshake, Sent
+from analyzer.tls.handshake import SSLV2, Handshake, Sent
 from analyzer.tls.inference import Inference
 from analyzer.tls.resumption import Original, Resumption
 
@@ -51,6 +51,9 @@ def judge(
 
 
 def _judge_without_server_hello(handshake: Handshake, verdict: Verdict) -> None:
+    if handshake.version == SSLV2:
+        verdict.because(None, "server", "In SSLv2 a request for the client's certificate is encrypted.")
+        return
     if any(sent.message is not None and sent.name != "client_hello" for sent in handshake.sent):
         # The capture begins within the handshake, or lacks the ServerHello: what can be seen still counts.
         _judge_messages(handshake, verdict)
@@ -88,7 +91,8 @@ def _inherit(handshake: Handshake, verdict: Verdict, resumption: Resumption, ori
 
 def _judge_messages(handshake: Handshake, verdict: Verdict) -> None:
     """Judge by messages that can be read."""
-    basis: Basis = "decrypted" if any(sent.protection == "decrypted" for sent in handshake.sent) else "observed"
+    is_decrypted = any(sent.protection == "decrypted" and sent.name in _FLIGHT for sent in handshake.sent)
+    basis: Basis = "decrypted" if is_decrypted else "observed"
     request = handshake.first("certificate_request", "server")
     server_certificate = _certificate(handshake, "server")
     client_certificate = _certificate(handshake, "client")
@@ -123,21 +127,29 @@ def _judge_messages(handshake: Handshake, verdict: Verdict) -> None:
 
 def _judge_unanswered(handshake: Handshake, verdict: Verdict, basis: Basis) -> None:
     """Asked, and no Certificate of the client's is seen."""
-    went_on = handshake.first("client_key_exchange", "client") or handshake.first("change_cipher_spec", "client")
+    went_on = _went_on(handshake)
     refusal = next((a for a in handshake.alerts if a.sender == "client" and a.description == _NO_CERTIFICATE), None)
     if refusal is not None:
         verdict.authentication, verdict.basis, verdict.presented = "requested-not-provided", basis, False
         verdict.evidence.append(
             Evidence(refusal.frame, "client", "alert", "The client says that it has no certificate.")
         )
-    elif went_on is not None and not handshake.has_hole("client"):
+    elif went_on is not None and not handshake.has_hole("client", until=went_on):
         verdict.authentication, verdict.basis, verdict.presented = "requested-not-provided", basis, False
         verdict.because(went_on, "client", "The client went on without a Certificate.")
     elif went_on is not None:
         verdict.because(None, "client", "The capture lacks the place where the client's Certificate would be.")
     else:
-        verdict.presented = False if not handshake.has_hole("client") else None
+        ended = bool(handshake.closings) or any(alert.fatal for alert in handshake.alerts)
+        verdict.presented = False if ended and not handshake.has_hole("client") else None
         verdict.because(None, "client", "The handshake stopped before the client answered the request.")
+
+
+def _went_on(handshake: Handshake) -> Sent | None:
+    """What the client sends behind its Certificate; in TLS 1.3 ChangeCipherSpec means nothing."""
+    if handshake.is_tls13:
+        return handshake.first("finished", "client")
+    return handshake.first("client_key_exchange", "client") or handshake.first("change_cipher_spec", "client")
 
 
 _NO_CERTIFICATE = 41
@@ -147,21 +159,15 @@ def _judge_not_asked(handshake: Handshake, verdict: Verdict, basis: Basis, serve
     """No request is seen: was there none, or did the handshake stop before it, or does the capture lack it?"""
     suite = handshake.suite
     done = handshake.first("server_hello_done", "server")
-    went_on = (
-        done
-        or handshake.first("client_key_exchange", "client")
-        or handshake.first("change_cipher_spec", "client")
-        or handshake.first("finished", "server")
-    )
-    if handshake.has_hole("server") and done is None:
+    went_on = done or handshake.first("finished", "server") or _went_on(handshake)
+    lost, answer = handshake.has_hole("server", until=done), _went_on(handshake)
+    # A client that is asked answers with a Certificate, if only an empty one.
+    if lost and (answer is None or handshake.has_hole("client", until=answer)):
         verdict.because(None, "server", "The capture lacks a part of the server's flight.")
         return
     if went_on is None:
         # A handshake that stops in the middle of the server's flight has not shown whether it would have asked.
         verdict.because(None, "server", "The handshake stopped before the server had sent all of its flight.")
-        return
-    if handshake.has_hole("server") and server_certificate is None:
-        verdict.because(None, "server", "The capture lacks a part of the server's flight.")
         return
     if suite is not None and suite.key_exchange in _PSK_EXCHANGES:
         verdict.authentication, verdict.basis, verdict.requested = "psk", basis, False
@@ -175,7 +181,10 @@ def _judge_not_asked(handshake: Handshake, verdict: Verdict, basis: Basis, serve
         verdict.authentication, verdict.basis, verdict.requested = "one-way", basis, False
         verdict.presented = False
         verdict.because(server_certificate, "server", "The server presented its certificate.")
-        verdict.because(went_on, went_on.sender, "Its flight is complete and holds no CertificateRequest.")
+        if lost:
+            verdict.because(answer, "client", "The client went on without a Certificate: it was not asked for one.")
+        else:
+            verdict.because(went_on, went_on.sender, "Its flight is complete and holds no CertificateRequest.")
     else:
         verdict.because(None, "server", "No Certificate of the server is seen.")
 
@@ -190,6 +199,11 @@ def _judge_by_sizes(handshake: Handshake, verdict: Verdict, inference: Inference
     verdict.evidence += inference.reasons
     verdict.requested = inference.asked
     match inference.answer:
+        case _ if inference.afterwards == "presented":
+            verdict.authentication, verdict.requested, verdict.presented = "mutual", True, True
+        case _ if inference.afterwards == "declined":
+            verdict.requested = verdict.presented = None
+            verdict.because(None, None, "The sizes do not tell whether the server asked after the handshake.")
         case "not-asked" if inference.asked is not True:
             verdict.authentication, verdict.requested, verdict.presented = "one-way", False, False
         case "declined" if inference.asked is not False:
@@ -209,6 +223,7 @@ def _judge_by_sizes(handshake: Handshake, verdict: Verdict, inference: Inference
         verdict.basis = "inferred"
 
 
+_FLIGHT = frozenset(("encrypted_extensions", "certificate", "certificate_request", "server_hello_done"))
 _TELLING = frozenset(("encrypted_extensions", "certificate", "certificate_verify", "certificate_request", "finished"))
 
 

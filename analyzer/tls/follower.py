@@ -1,16 +1,21 @@
 """Follows one connection: from its segments to where TLS begins, and on to its session."""
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analyzer.net.connections import Arrivals, Connection
+from analyzer.net.lifetime import Lifetime
 from analyzer.net.rows import ACK, FIN, MARKS, RST, SYN, Rows, held
-from analyzer.net.stream import ByteStream, Gap, Piece, Stretch
+from analyzer.net.stream import PIECE, ByteStream, Gap, Piece, Stretch
 from analyzer.settings import Limits
-from analyzer.tls.preambles import Deframer, Prologue, deframer, follow
+from analyzer.tls.keyring import Keyring
+from analyzer.tls.preambles import Deframer, Prologue, begins_tls, deframer, follow
 from analyzer.tls.record import HEADER, Event, plausible_header
 from analyzer.tls.session import Session
 
+_EARLY_PIECES = 2048
+"""So many segments of a direction may come before TLS."""
 _UNKNOWN_BYTES = 8 << 10
 """So much of a direction that looks like nothing known is searched for a ClientHello."""
 
@@ -30,27 +35,40 @@ class Follower:
     """What is kept of one connection between batches."""
 
     __slots__ = (
+        "_acknowledged",
         "_deframers",
         "_early",
+        "_early_bytes",
         "_events",
+        "_judged_bytes",
+        "_kept",
+        "_keyring",
         "_limits",
+        "_prologue_exceeded",
         "_virtual",
         "closings",
         "connection",
+        "counted",
         "first_frame",
         "first_time",
         "heads",
+        "last_frame",
         "last_time",
+        "lifetime",
         "opener",
         "openings",
         "prologue",
+        "remembered",
+        "reported",
         "session",
         "skipped_number",
         "streams",
     )
 
-    def __init__(self, connection: Connection, limits: Limits) -> None:
+    def __init__(self, connection: Connection, limits: Limits, keyring: Keyring | None = None) -> None:
         self.connection = connection
+        self.lifetime = Lifetime()
+        """Whether it is closed."""
         self.streams: list[ByteStream | None] = [None, None]
         """Of either direction, from its first payload on."""
         self.opener: int | None = None
@@ -65,44 +83,73 @@ class Follower:
         """Set once TLS has begun."""
         self.heads: list[bytes] = [b"", b""]
         """First bytes of either direction where TLS did not begin."""
+        self.reported = self.remembered = 0
+        """How many of the session's handshakes are in a report, and in the lineage."""
         self.skipped_number: int | None = None
         """The frame at which Wireshark skips a stream number on account of this connection."""
-        self.first_frame = self.first_time = self.last_time = 0
+        self.first_frame = self.first_time = self.last_frame = self.last_time = 0
         self._limits = limits
+        self._keyring = keyring
+        self._acknowledged: list[int | None] = [None, None]
+        """Of either direction, what its receiver acknowledged last."""
         self._early: tuple[list[Piece], list[Piece]] | None = ([], [])
+        """What was said so far, until it is known where TLS begins."""
+        self._early_bytes = self._judged_bytes = 0
+        self._kept = [0, 0]
+        """How many of these pieces outlive the batch."""
         self._events: list[Event] = []
+        self._prologue_exceeded: int | None = None
         self._deframers: tuple[Deframer, Deframer] | None = None
         self._virtual = [0, 0]
+        self.counted = 0
+        """What of `held` whoever watches over all connections has counted."""
+        if connection.opening is not None:
+            self._begin_with(Mark(*connection.opening))
+            connection.opening = None
 
     def arrive(self, rows: Rows, arrivals: Arrivals) -> None:
         """Take what a batch brings; `advance` must be called before the batch is gone."""
-        for direction, first, behind in arrivals.spans:
-            other, acknowledged = self.streams[1 - direction], arrivals.acknowledged[direction]
-            if other is not None and acknowledged is not None:
-                other.acknowledged = acknowledged
+        for direction, first, behind in self.lifetime.admit(rows, arrivals.spans):
             if not self.first_frame or rows.frame[first] < self.first_frame:
                 self.first_frame, self.first_time = rows.frame[first], rows.time[first]
+            self.last_frame = max(self.last_frame, rows.frame[behind - 1])
             self.last_time = max(self.last_time, rows.time[behind - 1])
             following = self._early is not None or self.session is not None
             run = bisect_left(rows.run_starts, first + 1)
             start = first
             while start < behind:
                 stop = min(rows.run_starts[run], behind)
-                if rows.flags[start] & MARKS:
-                    self._mark(
-                        Mark(rows.frame[start], rows.time[start], direction, rows.flags[start], rows.sequence[start])
-                    )
-                if following and rows.length[start]:
+                flags = rows.flags[start]
+                if flags & MARKS:
+                    self._mark(Mark(rows.frame[start], rows.time[start], direction, flags, rows.sequence[start]))
+                if following and (rows.length[start] or flags & FIN):
                     pieces = (self.streams[direction] or self._stream(direction)).feed(rows, start, stop)
                     if pieces:
                         self._take(direction, pieces)
                 start = stop
                 run += 1
+        for direction, acknowledged in enumerate(arrivals.acknowledged):
+            if acknowledged is not None:
+                self._acknowledged[1 - direction] = acknowledged
+        # The directions came one after the other.
+        self.closings.sort(key=_frame)
+        del self.closings[_MARKS_KEPT:]
 
-    def advance(self) -> None:
-        """Interpret what has arrived so far, in the order of the capture."""
+    def _begin_with(self, opening: Mark) -> None:
+        """Take the SYN that came before the first arrivals."""
+        self.first_frame, self.first_time = opening.frame, opening.time
+        self.last_frame, self.last_time = opening.frame, opening.time
+        self.lifetime.hear(opening.direction)
+        self._mark(opening)
+
+    def advance(self, *, ended: bool = False) -> None:
+        """Interpret what has arrived so far, in the order of the capture; `ended`: nothing more will come."""
         if self._early is not None:
-            self._find_beginning(*self._early)
+            # The whole beginning is looked at again, so it must have grown by a part of itself.
+            if ended or self._early_bytes * 16 >= self._judged_bytes * 17:
+                self._judged_bytes = self._early_bytes
+                self._find_beginning(self._early, ended)
+            self._keep_early()
         if self._events and self.session is not None:
             self._events.sort(key=_frame)
             self.session.process(self._events)
@@ -110,17 +157,34 @@ class Follower:
 
     def finish(self) -> None:
         """No more segments will come."""
-        for direction, stream in enumerate(self.streams):
-            pieces = stream.finish() if stream is not None else []
+        if self.session is not None and all(one.server_hello is None for one in self.session.handshakes):
+            self._keep_answer(1 - self.session.client_direction)
+        for direction in (0, 1):
+            stream = self.streams[direction] or self._unseen(direction)
+            pieces = stream.finish(self._acknowledged[direction], self.last_frame) if stream is not None else []
             if pieces:
                 self._take(direction, pieces)
-        self.advance()
+        self.advance(ended=True)
         if self.session is not None:
             for direction in (0, 1):
                 self.session.reader(direction).finish(self._events)
             self.advance()
             self.session.finish()
         self._early = None
+
+    def defects(self) -> Iterator[tuple[str, int]]:
+        """What the capture lacks of the session or shows twice and differently: an issue's code, and a frame."""
+        for handshake in self.session.handshakes if self.session is not None else ():
+            yield from ((_DEFECTS[hole.reason], hole.frame) for _, hole in handshake.holes)
+            for stream in self.streams if handshake.index == 0 else ():
+                yield from (("overlaps-differ", frame) for frame in (stream.conflicts if stream is not None else ()))
+
+    def _keep_answer(self, direction: int) -> None:
+        """Keep how the server answers a ClientHello, where that is no TLS."""
+        stream = self.streams[direction]
+        answer = stream.head(self.prologue.server if self.prologue else 0, _HEAD_BYTES) if stream else b""
+        if begins_tls(answer) is False:
+            self.heads[direction] = answer
 
     def _stream(self, direction: int) -> ByteStream:
         """The direction's stream, made at its first payload."""
@@ -130,9 +194,27 @@ class Follower:
                 stream.synchronize(opening.sequence)
         return stream
 
+    def _unseen(self, direction: int) -> ByteStream | None:
+        """A stream of which the capture holds nothing, though the peer may have acknowledged some of it."""
+        initial = self.connection.initial_sequence[direction]
+        if initial is None or (self._early is None and self.session is None):
+            return None
+        stream = self._stream(direction)
+        stream.expect((initial + 1) % 2**32)
+        return stream
+
+    def _keep_early(self) -> None:
+        """Copy what has arrived, so that it outlives the batch."""
+        if self._early is not None:
+            for direction, pieces in enumerate(self._early):
+                kept = self._kept[direction]
+                pieces[kept:] = _copied(pieces[kept:])
+                self._kept[direction] = len(pieces)
+
     def _take(self, direction: int, pieces: list[Piece]) -> None:
         if self._early is not None:
             self._early[direction].extend(pieces)
+            self._early_bytes += sum(piece.end - piece.begin for piece in pieces)
         elif self.session is not None:
             reader = self.session.reader(direction)
             for piece in self._unframed(direction, pieces) if self._deframers else pieces:
@@ -147,42 +229,50 @@ class Follower:
             stream = self.streams[mark.direction]
             if stream is not None:
                 stream.synchronize(mark.sequence)
-        if mark.flags & (FIN | RST) and len(self.closings) < _MARKS_KEPT:
+        if mark.flags & (FIN | RST):
             self.closings.append(mark)
 
     # Where TLS begins
 
-    def _find_beginning(self, first: list[Piece], second: list[Piece]) -> None:
-        early = (first, second)
-        if not first and not second:
+    def _find_beginning(self, early: tuple[list[Piece], list[Piece]], ended: bool) -> None:
+        if not early[0] and not early[1]:
             return
         client = self._likely_client(early)
+        if self.opener is not None and _starts_with_hello(early[client]):
+            # The usual case needs no look at any preamble.
+            self._begin(client, {client: 0, 1 - client: 0}, None)
+            return
         prefixes = [_prefix(pieces, self._limits.prologue_bytes) for pieces in early]
-        prologue = follow(prefixes[client], prefixes[1 - client], client_known=self.opener is not None)
+        known = self.opener is not None
+        prologue = follow(prefixes[client], prefixes[1 - client], client_known=known, ended=ended)
         if prologue.swapped:
             client = 1 - client
         self.prologue = prologue
         if prologue.state == "tls":
             if any(preamble.name in ("socks4", "socks5") for preamble in prologue.preambles):
                 self._skip_number(early, {client: prologue.client, 1 - client: prologue.server})
-            starts = (prologue.client, prologue.server)
-            self._begin(client, {client: starts[0], 1 - client: starts[1]}, prologue.framing)
+            starts = {client: prologue.client, 1 - client: prologue.server}
+            if not prologue.preambles:
+                # Of a direction whose beginning the capture lacks, the first byte may be anywhere in a record.
+                starts = {direction: at for direction, at in starts.items() if self._is_synchronized(direction)}
+            self._begin(client, starts, prologue.framing)
             return
         hello = next((found for d in (client, 1 - client) if (found := _find_hello(d, early[d])) is not None), None)
         if hello is not None:
             self._begin(hello[0], {hello[0]: hello[1]}, None)
             return
-        whole = all(self._is_synchronized(d) and not _starts_with_gap(early[d]) for d in (0, 1) if early[d])
-        if not whole and prologue.state in ("unknown", "waiting") and not prologue.preambles:
-            # The connection began before the capture: records may begin anywhere.
-            self._begin(client, {}, None)
-            return
         size = max(len(prefix) for prefix in prefixes)
         bound = _UNKNOWN_BYTES if prologue.state in ("unknown", "other") else self._limits.prologue_bytes
-        if size >= bound:
+        whole = all(self._is_synchronized(d) and not _starts_with_gap(early[d]) for d in (0, 1) if early[d])
+        is_unknown = prologue.state in ("unknown", "waiting") and not prologue.preambles
+        if not whole and is_unknown and (ended or size >= _UNKNOWN_BYTES or any(map(_has_record, early))):
+            # The connection began before the capture: records may begin anywhere.
+            self._begin(client, {}, None)
+        elif size >= bound or max(map(len, early)) > _EARLY_PIECES:
+            if prologue.state not in ("unknown", "other"):
+                self._prologue_exceeded = self.last_frame
             self._ignore(prefixes)
         else:
-            self._early = (_copied(first), _copied(second))
             self.heads = [prefix[:_HEAD_BYTES] for prefix in prefixes]
 
     def _skip_number(self, early: tuple[list[Piece], list[Piece]], starts: dict[int, int]) -> None:
@@ -199,8 +289,8 @@ class Follower:
             self.skipped_number = min(first)
 
     def _is_synchronized(self, direction: int) -> bool:
-        stream = self.streams[direction]
-        return stream is not None and stream.synchronized
+        """Whether the capture holds the SYN of this direction, so that its first byte is known."""
+        return any(opening.direction == direction for opening in self.openings)
 
     def _likely_client(self, early: tuple[list[Piece], list[Piece]]) -> int:
         """The direction in which the client sends: the opener's, else that toward the lower port."""
@@ -212,7 +302,7 @@ class Follower:
     def _begin(self, client: int, starts: dict[int, int], framing: str | None) -> None:
         """TLS begins at these positions of the directions; in one that is not named, it is searched for."""
         early, self._early = self._early, None
-        self.session = Session(self._limits, client)
+        self.session = Session(self._limits, client, self._keyring)
         if framing is not None:
             self._deframers = (deframer(framing), deframer(framing))
         for direction in (0, 1):
@@ -227,6 +317,25 @@ class Follower:
                 if framing is not None and start:
                     pieces = [p.after(start) if isinstance(p, Stretch) else p for p in pieces if p.end > start]
                 self._take(direction, pieces)
+
+    @property
+    def exceeded(self) -> dict[str, int]:
+        """The limits that it exceeded, and the frame in which it did so first."""
+        found = dict(self.session.exceeded) if self.session is not None else {}
+        if self._prologue_exceeded is not None:
+            found["prologue-bytes"] = self._prologue_exceeded
+        for stream in self.streams:
+            if stream is not None and stream.overflowed is not None:
+                found.setdefault("pending-bytes", stream.overflowed)
+        return found
+
+    @property
+    def held(self) -> int:
+        """Bytes of the capture that it keeps, about."""
+        held = sum(stream.held for stream in self.streams if stream is not None)
+        if self._early is not None:
+            held += self._early_bytes + PIECE * (len(self._early[0]) + len(self._early[1]))
+        return held + self.session.held if self.session is not None else held
 
     def _ignore(self, prefixes: list[bytes]) -> None:
         self.heads = [prefix[:_HEAD_BYTES] for prefix in prefixes]
@@ -248,16 +357,22 @@ class Follower:
                 for chunk in self._deframers[direction].feed(part.read(part.begin, part.end - part.begin)):
                     begin = self._virtual[direction]
                     self._virtual[direction] += len(chunk.data)
-                    carried.append(Stretch(held(chunk.data, frame, time), 0, 1, begin, begin))
+                    carried.append(Stretch(held(chunk.data, frame, time), 0, 1, begin))
         return carried
 
 
+_DEFECTS = {
+    "snap-length": "frames-cut",
+    "not-captured": "segments-not-captured",
+    "missing": "segments-missing",
+    "damaged": "records-damaged",
+}
 _MARKS_KEPT = 8
 _SOCKS_PORT = 1080
 _HEAD_BYTES = 512
 
 
-def _frame(event: Event) -> int:
+def _frame(event: Event | Mark) -> int:
     return event.frame
 
 
@@ -274,6 +389,13 @@ def _prefix(pieces: list[Piece], limit: int) -> bytes:
     return b"".join(parts)
 
 
+def _starts_with_hello(pieces: list[Piece]) -> bool:
+    """Whether the direction's first bytes are those of a ClientHello."""
+    if not pieces or isinstance(pieces[0], Gap) or pieces[0].begin or pieces[0].end < _HELLO_BYTES:
+        return False
+    return _is_hello(pieces[0].read(0, _HELLO_BYTES))
+
+
 def _starts_with_gap(pieces: list[Piece]) -> bool:
     return isinstance(pieces[0], Gap)
 
@@ -287,6 +409,17 @@ def _copied(pieces: list[Piece]) -> list[Piece]:
         else:
             copies.extend(piece.pieces())
     return copies
+
+
+def _has_record(pieces: list[Piece]) -> bool:
+    """Whether a segment begins like a record."""
+    return any(
+        begins_tls(piece.read(start, HEADER)) is True
+        for piece in pieces
+        if isinstance(piece, Stretch)
+        for start in piece.segment_starts()
+        if piece.end - start >= HEADER
+    )
 
 
 def _find_hello(direction: int, pieces: list[Piece]) -> tuple[int, int] | None:

@@ -1,14 +1,18 @@
 """The facts of one handshake, in the order in which the capture shows them; verdicts are drawn elsewhere."""
 
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from analyzer.results import Protection, Sender
 from analyzer.tls import messages, states
 from analyzer.tls.record import Hole
 from analyzer.tls.registry import Suite, as_tls, suite
 
+if TYPE_CHECKING:
+    from scapy.packet import Packet
+
 TLS13 = 0x0304
+SSLV2 = 0x0002
 
 M = TypeVar("M", bound=messages.Message)
 
@@ -30,9 +34,16 @@ class Sent:
     message: messages.Message | None = None
     """Parsed, where it is a handshake message that can be read."""
     raw: bytes = b""
-    """A readable handshake message as it enters the transcript, with its header of four bytes."""
+    """A readable handshake message as it enters the transcript, with its header of four bytes; a readable alert or
+    ChangeCipherSpec as it is."""
     first_frame: int = 0
     """The frame in which it begins."""
+
+    def to_scapy(self) -> "Packet | None":
+        """What Scapy makes of it by itself: a TLS record; None where it cannot be read. See `Handshake.to_scapy`."""
+        from analyzer.tls.guest import dissect
+
+        return dissect([self], None)[0]
 
 
 @dataclass(slots=True, eq=False)
@@ -44,11 +55,43 @@ class Alert:
     time: int
     level: int | None
     description: int | None
+    protection: Protection = "cleartext"
 
     @property
     def fatal(self) -> bool:
         """Whether it says itself that it ends the connection."""
         return self.level == 2
+
+
+@dataclass(slots=True, eq=False)
+class Decryption:
+    """How far the user's secrets open a handshake."""
+
+    master: bytes | None = field(default=None, repr=False)
+    """The master secret, up to TLS 1.2."""
+    traffic: dict[str, bytes] = field(default_factory=dict, repr=False)
+    """The secrets of TLS 1.3, by the key log's labels (RFC 9850, section 2.1)."""
+    opened: int = 0
+    """Protected records opened."""
+    closed: int = 0
+    """Those that could not be opened."""
+    reason: str | None = None
+    """Why there are no keys to open them with."""
+
+    @property
+    def says(self) -> str:
+        """How far, and why not farther, in words."""
+        tried = self.opened + self.closed
+        if self.opened:
+            return f"{self.opened} of {tried} records" if self.closed else f"{tried} records"
+        if self.reason is not None:
+            return self.reason
+        return f"the secrets do not fit: none of {tried} records opens" if tried else "nothing in it is encrypted"
+
+    def forget(self) -> None:
+        """Drop the secrets: all that they prove is known."""
+        self.master = None
+        self.traffic.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +118,8 @@ class Handshake:
     """The first that is no HelloRetryRequest."""
     version: int | None = None
     """Wire version that was agreed, such as 0x0303; drafts of TLS 1.3 as 0x0304."""
+    sslv2_cipher: int | None = None
+    """The cipher kind of an SSLv2 handshake, which the client chooses."""
     state: str = states.START
     """Where the walk through the transition table stands."""
     truncated: bool = False
@@ -83,8 +128,22 @@ class Handshake:
     """Bytes of messages kept."""
     application_data: dict[Sender, int] = field(default_factory=lambda: {"client": 0, "server": 0})
     """Records of type application_data, of which TLS 1.3 uses some for the handshake."""
+    decryption: Decryption | None = None
+    """Set where the user has given any secrets."""
+    plaintext: dict[Sender, bytes] = field(default_factory=dict, repr=False)
+    """First bytes of decrypted application data, of either side."""
     closings: list[tuple[Sender, str, int, int]] = field(default_factory=list)
     """FIN and RST of the connection: sender, how, frame, time."""
+
+    def to_scapy(self) -> "list[Packet | None]":
+        """What Scapy makes of each of `sent`, knowing what came before: TLS records; None for what cannot be read.
+
+        Each message comes in a record of its own, whatever records it came in, and what was decrypted in a record in
+        clear. What Scapy cannot dissect is `Raw` there. Scapy is imported by this.
+        """
+        from analyzer.tls.guest import dissect
+
+        return dissect(self.sent, self.version)
 
     def sender(self, direction: int) -> Sender:
         """Who sends in `direction`."""
@@ -119,9 +178,9 @@ class Handshake:
         """The transition table of its version."""
         return states.TLS13 if self.is_tls13 else states.TLS12
 
-    def has_hole(self, sender: Sender | None = None) -> bool:
-        """Whether the capture lacks records (of this sender)."""
-        return any(sender in (None, who) for who, _ in self.holes)
+    def has_hole(self, sender: Sender | None = None, *, until: Sent | None = None) -> bool:
+        """Whether the capture lacks records (of this sender, and not only behind `until`)."""
+        return any(sender in (None, who) and (until is None or hole.frame <= until.frame) for who, hole in self.holes)
 
     def take(self, sent: Sent) -> None:
         """Append a readable message and walk along the transition table, as far as it knows the message."""
@@ -135,6 +194,10 @@ class Handshake:
             elif self.server_hello is None:
                 self.server_hello = message
             self.version = as_tls(message.selected_version)
+        elif isinstance(message, messages.SSLv2ServerHello):
+            self.version = SSLV2
+        elif isinstance(message, messages.SSLv2ClientMasterKey):
+            self.sslv2_cipher = message.cipher_suite
         self.advance(sent.sender, sent.name)
 
     def advance(self, sender: Sender, name: str) -> None:

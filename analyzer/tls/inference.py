@@ -7,20 +7,31 @@ whether the client was asked for a certificate, declined, or sent one. Where the
 said.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 from analyzer.results import Evidence, Sender
 from analyzer.tls.handshake import Handshake, Sent
 
 JSSE_PADDING = 16
 """Zeros that Java's JSSE puts behind the content of each record."""
-_SMALLEST_CLIENT_FLIGHT = 110
-"""Smaller than any Certificate that carries a key, larger than any flight without one."""
+_SMALLEST_CERTIFICATE = 110
+"""Smaller than a record with any Certificate that carries a key, larger than any flight without one."""
+_SMALLEST_FLIGHT = 180
+"""Likewise of a record with a whole flight: a raw Ed25519 key, its signature, and Finished."""
+_CLIENT_EXTENSIONS = 10
+"""An EncryptedExtensions of the client's with empty application settings (draft-vvv-tls-alps)."""
+_APPLICATION_SETTINGS = (17513, 17613)
 _FULL_RECORD = (1 << 14) + 1
 """Content and its type, of the largest record."""
 _BLOCKS = (4096, 2048, 1024, 512, 256, 128, 64, 32)
 _COMPARED = 24
+_SIGNATURES = frozenset(
+    (128, 256, 384, 512, *range(68, 73), *range(100, 105), *range(136, 140), 64, 114, 2420, 3309, 4627)
+)
+"""Lengths of RSA, ECDSA, EdDSA and ML-DSA signatures."""
 
 Answer = Literal["not-asked", "declined", "presented", "refused-server", "unknown"]
 
@@ -72,17 +83,29 @@ class Inference:
     asked: bool | None = None
     """Whether the server's flight holds a CertificateRequest; None where it does not tell."""
     accepted: bool | None = None
-    """Whether the server went on after the client's flight (False: it sent an alert or left); None: not seen."""
+    """Whether the server went on after the client's flight (False: it sent an alert instead); None: not seen."""
+    afterwards: Literal["presented", "declined"] | None = None
+    """What looks like the client's answer to a request after the handshake (RFC 8446, section 4.6.2)."""
+    answered: bool = False
+    """The client sent protected records behind the server's flight."""
     client_finished: Sent | None = None
     """The record with the client's Finished."""
+    alert: Sent | None = None
+    """The record that must be the alert by which either side refused the other."""
     roles: dict[int, str] = field(default_factory=dict)
     """By position in `Handshake.sent`: the messages that a protected record must hold."""
+    flights: set[int] = field(default_factory=set)
+    """Positions of all records of the two flights, as far as is known."""
     reasons: list[Evidence] = field(default_factory=list)
     """The arithmetic in words."""
 
     def because(self, sent: Sent | None, sender: Sender, says: str) -> None:
         """Add a piece of arithmetic, about a record or about the lack of one."""
         self.reasons.append(Evidence(sent.frame if sent else None, sender, None, says))
+
+
+Records = list[tuple[int, Sent]]
+"""Protected records with their positions in `Handshake.sent`."""
 
 
 def infer(handshake: Handshake) -> Inference:
@@ -93,26 +116,27 @@ def infer(handshake: Handshake) -> Inference:
         result.because(None, "server", "The cipher suite is not known, so sizes tell nothing.")
         return result
     begin = next(i for i, sent in enumerate(handshake.sent) if sent.message is hello)
-    protected = [(i, sent) for i, sent in enumerate(handshake.sent) if sent.name == "application_data" and i > begin]
-    tag = suite.tag_length or 16
+    protected = [
+        (i, sent)
+        for i, sent in enumerate(handshake.sent)
+        if i > begin and sent.name == "application_data" and sent.protection == "encrypted"
+    ]
+    tag = suite.tag_length or suite.mac_length or 16
     sizes = [Sizes(suite.hash_length, tag, padding) for padding in (0, JSSE_PADDING)]
     server = [(i, sent) for i, sent in protected if sent.sender == "server"]
     client = [(i, sent) for i, sent in protected if sent.sender == "client"]
     client = _without_early_data(handshake, client, server, sizes, result)
-    padded = _padding(server + client, tag) or _padding(client, tag)
-    if padded:
-        result.because(
-            None, "server", f"All protected records are padded to multiples of {padded} bytes: sizes tell nothing."
-        )
-    flight = _server_flight(handshake, server, client, sizes)
-    if not padded:
+    result.answered = bool(client)
+    flight = _server_flight(server, client, sizes)
+    result.flights.update(i for i, _ in flight)
+    if not _are_padded(server, "server", tag, result):
         _judge_server(handshake, flight, sizes, result)
-        _judge_client(handshake, client, flight, sizes, result)
-    _judge_acceptance(handshake, server, client, sizes, result, bool(padded))
+    if client and not _are_padded(client, "client", tag, result):
+        _judge_client(handshake, client, sizes, result)
+    _judge_acceptance(handshake, server, client, sizes, result)
+    _judge_afterwards(handshake, server, client, sizes, result)
+    result.flights.update(result.roles)
     return result
-
-
-Records = list[tuple[int, Sent]]
 
 
 def _without_early_data(
@@ -122,67 +146,82 @@ def _without_early_data(
     hello = handshake.client_hello
     if hello is None or not hello.early_data:
         return client
-    ends = {size.end_of_early_data for size in sizes}
-    for at, (index, sent) in enumerate(client):
-        if sent.length in ends and handshake.server_hello and handshake.server_hello.selected_psk is not None:
-            result.roles[index] = "end_of_early_data"
-            result.because(sent, "client", f"A record of {sent.length} is EndOfEarlyData.")
-            return client[at + 1 :]
+    if _has_psk(handshake):
+        ends = {size.end_of_early_data for size in sizes}
+        for at, (index, sent) in enumerate(client):
+            if sent.length in ends:
+                result.roles[index] = "end_of_early_data"
+                result.because(sent, "client", f"A record of {sent.length} is EndOfEarlyData.")
+                return client[at + 1 :]
     # Rejected, or its end is not seen: what was sent before the server's flight was read cannot be told from
-    # early data, what came behind the client's answer can.
+    # early data, what came behind the server's Finished is at least likely to be something else.
     finished = {size.finished for size in sizes}
-    last = max((i for i, sent in server if sent.length in finished), default=None)
+    last = next((i for i, sent in server[1:] if sent.length in finished), None)
     return [(i, sent) for i, sent in client if last is not None and i > last]
 
 
-def _padding(records: Records, tag: int) -> int:
-    """The block size that the content of all of these records is padded to; 0 where there is none."""
+def _has_psk(handshake: Handshake) -> bool:
+    return handshake.server_hello is not None and handshake.server_hello.selected_psk is not None
+
+
+def _are_padded(records: Records, sender: Sender, tag: int, result: Inference) -> bool:
+    """Whether the content of all records of a side is a multiple of some block: its sizes then tell nothing.
+
+    A Finished that is not padded never is such a multiple.
+    """
     contents = {sent.length - tag for _, sent in records[:_COMPARED] if sent.length > tag}
     contents.discard(_FULL_RECORD)
-    if len(records) < 3 or not contents:
-        return 0
-    return next((block for block in _BLOCKS if all(content % block == 0 for content in contents)), 0)
+    block = next((block for block in _BLOCKS if contents and all(content % block == 0 for content in contents)), None)
+    if block is not None:
+        says = f"The {sender}'s protected records hold multiples of {block} bytes, as padding makes them."
+        result.because(records[0][1], sender, f"{says} Their sizes tell nothing.")
+    return block is not None
 
 
-def _server_flight(handshake: Handshake, server: Records, client: Records, sizes: list[Sizes]) -> Records:
+def _server_flight(server: Records, client: Records, sizes: list[Sizes]) -> Records:
     """The server's records up to its Finished, where it stands alone in one; else those before the client's."""
     before = [(i, sent) for i, sent in server if not client or i < client[0][0]]
     finished = {size.finished for size in sizes}
-    for at, (_, sent) in enumerate(before):
+    for at, (_, sent) in enumerate(before[:_COMPARED]):
         if at and sent.length in finished:
             return before[: at + 1]
-    return before
+    return before[:_COMPARED]
 
 
 def _messages(flight: Records) -> list[int]:
-    """Lengths of the messages of a flight, where each has records of its own: full records go on."""
+    """Lengths of the messages of a flight, where each has records of its own: full records go on.
+
+    Full are records of 16 KB, and those of a size that comes twice in a row: the peers agreed on less.
+    """
+    sizes = [sent.length for _, sent in flight]
+    full = {size for size, following in pairwise(sizes) if size == following and size > 500}
     lengths: list[int] = []
-    goes_on = 0
-    for at, (_, sent) in enumerate(flight):
-        full = sent.length >= _FULL_RECORD or (
-            at + 1 < len(flight) and sent.length > 500 and sent.length == flight[at + 1][1].length
-        )
-        if goes_on and sent.length <= goes_on:
-            lengths[-1] += sent.length
+    goes_on = False
+    for size in sizes:
+        if goes_on:
+            lengths[-1] += size
         else:
-            lengths.append(sent.length)
-        goes_on = sent.length if full else 0
+            lengths.append(size)
+        goes_on = size >= _FULL_RECORD or size in full
     return lengths
 
 
 def _judge_server(handshake: Handshake, flight: Records, sizes: list[Sizes], result: Inference) -> None:
     """EncryptedExtensions, [CertificateRequest], Certificate, CertificateVerify, Finished: four or five?"""
-    if handshake.has_hole("server") or not flight:
-        return
-    if handshake.server_hello and handshake.server_hello.selected_psk is not None:
+    if not flight or _has_psk(handshake):
         return
     last = flight[-1][1]
     size = next((size for size in sizes if last.length == size.finished), None)
     if size is None:
         return
+    if handshake.has_hole("server", until=last):
+        result.because(last, "server", "The capture lacks records of the server's flight.")
+        return
     lengths = _messages(flight)
+    if len(lengths) < 4:
+        return
     extensions, *middle, _ = lengths
-    verify = middle[-1] if middle else 0
+    verify = middle[-1]
     if extensions > 1000 or not size.of(8 + 64) <= verify <= size.of(8 + 6000):
         return
     shown = " ".join(str(length) for length in lengths)
@@ -192,13 +231,7 @@ def _judge_server(handshake: Handshake, flight: Records, sizes: list[Sizes], res
         says = f"The server's flight has four messages ({shown}) with Finished last: no CertificateRequest."
     elif len(lengths) == 5 and size.of(4 + 1 + 2 + 6) <= middle[0] and middle[1] >= size.of(120):
         result.asked = True
-        names = [
-            "encrypted_extensions",
-            "certificate_request",
-            "certificate",
-            "certificate_verify",
-            "finished",
-        ]
+        names = ["encrypted_extensions", "certificate_request", "certificate", "certificate_verify", "finished"]
         says = f"The server's flight has five messages ({shown}) with Finished last: one is CertificateRequest."
     else:
         return
@@ -207,60 +240,72 @@ def _judge_server(handshake: Handshake, flight: Records, sizes: list[Sizes], res
     result.because(last, "server", says)
 
 
-def _judge_client(
-    handshake: Handshake, client: Records, flight: Records, sizes: list[Sizes], result: Inference
-) -> None:
-    if handshake.has_hole("client"):
-        result.because(None, "client", "The capture lacks records of the client.")
-        return
-    if not client:
-        return
-    index, first = client[0]
-    following = client[1][1] if len(client) > 1 else None
-    for size in sizes:
-        if first.length == size.finished:
-            # JSSE's and other stacks' sizes never meet: 85 is no one else's Finished.
-            result.answer = "not-asked"
-            result.roles[index] = "finished"
-            result.client_finished = first
-            result.because(
-                first, "client", f"The client's first protected record is a Finished ({first.length}): no Certificate."
-            )
-            return
-        if first.length == size.empty_certificate and following and following.length == size.finished:
-            result.answer = "declined"
-            result.roles[index], result.roles[client[1][0]] = "certificate", "finished"
-            result.client_finished = following
-            result.because(
-                first,
-                "client",
-                f"Records of {first.length} and {following.length} are an empty Certificate and Finished.",
-            )
-            return
-        if first.length == size.declined:
-            result.answer = "declined"
-            result.roles[index] = "certificate, finished"
-            result.client_finished = first
-            result.because(
-                first, "client", f"A record of {first.length} is an empty Certificate and Finished together."
-            )
-            return
-        if first.length == size.alert and (following is None or following.length == size.alert):
-            result.answer = "refused-server"
-            result.roles[index] = "alert"
-            result.because(first, "client", f"The client answers with an alert ({first.length}).")
-            return
-    _judge_presented(client, sizes, result)
+class _Shape(NamedTuple):
+    """A client's flight without a certificate."""
+
+    answer: Answer
+    records: tuple[tuple[int, str], ...]
+    """Length of each record, and its messages."""
 
 
-def _judge_presented(client: Records, sizes: list[Sizes], result: Inference) -> None:
-    """Nothing else fits: the first record begins with a Certificate that is not empty."""
+def _shapes(size: Sizes, *, with_settings: bool) -> Iterator[_Shape]:
+    """All flights without a certificate; `with_settings`: the client may send EncryptedExtensions first."""
+    yield _Shape("not-asked", ((size.finished, "finished"),))
+    yield _Shape("declined", ((size.empty_certificate, "certificate"), (size.finished, "finished")))
+    yield _Shape("declined", ((size.declined, "certificate, finished"),))
+    if with_settings:
+        own = "encrypted_extensions"
+        yield _Shape("not-asked", ((size.finished + _CLIENT_EXTENSIONS, f"{own}, finished"),))
+        yield _Shape("not-asked", ((size.of(_CLIENT_EXTENSIONS), own), (size.finished, "finished")))
+        yield _Shape("declined", ((size.declined + _CLIENT_EXTENSIONS, f"{own}, certificate, finished"),))
+
+
+def _judge_client(handshake: Handshake, client: Records, sizes: list[Sizes], result: Inference) -> None:
+    """Finished, an empty Certificate and Finished, an alert, or else a Certificate?"""
     index, first = client[0]
-    if first.length < _SMALLEST_CLIENT_FLIGHT:
+    if handshake.has_hole("client", until=first):
+        result.because(first, "client", "The capture lacks records of the client before this one.")
+        return
+    hello = handshake.client_hello
+    with_settings = hello is not None and hello.extension(*_APPLICATION_SETTINGS) is not None
+    # No two of all these shapes are equal: 69 and 85 of JSSE under SHA-256 and SHA-384 are no one else's.
+    for shape in (shape for size in sizes for shape in _shapes(size, with_settings=with_settings)):
+        flight = client[: len(shape.records)]
+        if [sent.length for _, sent in flight] == [length for length, _ in shape.records]:
+            result.answer = shape.answer
+            result.client_finished = flight[-1][1]
+            result.roles.update((i, names) for (i, _), (_, names) in zip(flight, shape.records, strict=True))
+            lengths = " ".join(str(length) for length, _ in shape.records)
+            certificate = "an empty Certificate" if shape.answer == "declined" else "no Certificate"
+            result.because(first, "client", f"The client's flight ({lengths}) is Finished and {certificate}.")
+            return
+    alerts = {size.alert for size in sizes}
+    if first.length in alerts and all(sent.length in alerts for _, sent in client):
+        result.answer = "refused-server"
+        result.alert = first
+        result.roles[index] = "alert"
+        result.because(first, "client", f"The client answers with an alert ({first.length}).")
+        return
+    may_hide = with_settings or (hello is not None and hello.early_data)
+    _judge_presented(client, sizes, result, may_hide=may_hide)
+
+
+def _judge_presented(client: Records, sizes: list[Sizes], result: Inference, *, may_hide: bool) -> None:
+    """Nothing else fits: the first record begins with a Certificate that is not empty.
+
+    Unless it `may_hide` something else of any size: 0-RTT data that was rejected, or application settings.
+    """
+    index, first = client[0]
+    finished = {size.finished for size in sizes}
+    ends = (at for at in range(1, min(len(client), _COMPARED)) if client[at][1].length in finished)
+    end = next((at for at in ends if len(_messages(client[: at + 1])) <= 3), None)
+    if first.length < (_SMALLEST_FLIGHT if end is None else _SMALLEST_CERTIFICATE):
         result.because(first, "client", f"The client's first protected record ({first.length}) fits no known flight.")
         return
-    finished = {size.finished for size in sizes}
-    end = next((at for at, (_, sent) in enumerate(client) if sent.length in finished), None)
+    if may_hide and result.asked is not True:
+        says = f"The client's first protected record ({first.length}) may be something else than a Certificate."
+        result.because(first, "client", says)
+        return
     result.answer = "presented"
     if end is None:
         result.roles[index] = "certificate, certificate_verify, finished"
@@ -269,28 +314,26 @@ def _judge_presented(client: Records, sizes: list[Sizes], result: Inference) -> 
     else:
         lengths = " ".join(str(sent.length) for _, sent in client[: end + 1])
         result.client_finished = client[end][1]
-        result.roles[client[end][0]] = "finished"
-        if end == 2:
-            result.roles[index], result.roles[client[1][0]] = "certificate", "certificate_verify"
+        _name_client_flight([i for i, _ in client[: end + 1]], result)
         says = f"The client's flight ({lengths}) ends in a Finished and begins with a Certificate that is not empty."
     result.because(first, "client", says)
 
 
+def _name_client_flight(positions: list[int], result: Inference) -> None:
+    """Certificate, in one record or several, CertificateVerify, Finished; or the first two in one record."""
+    *certificate, verify, finished = positions
+    result.roles |= dict.fromkeys(certificate, "certificate")
+    result.roles[verify] = "certificate_verify" if certificate else "certificate, certificate_verify"
+    result.roles[finished] = "finished"
+
+
 def _judge_acceptance(
-    handshake: Handshake,
-    server: Records,
-    client: Records,
-    sizes: list[Sizes],
-    result: Inference,
-    padded: bool,
+    handshake: Handshake, server: Records, client: Records, sizes: list[Sizes], result: Inference
 ) -> None:
     """What the server does behind the client's flight."""
-    if padded:
-        # The first record of each side at least is there, and both went on: they understood each other.
-        if client and len(client) > 1 and any(i > client[0][0] for i, _ in server):
-            result.accepted = True
-        return
     if result.client_finished is None:
+        if _go_on(server, client):
+            result.accepted = True
         return
     done = next(i for i, sent in client if sent is result.client_finished)
     later = [(i, sent) for i, sent in server if i > done]
@@ -298,12 +341,69 @@ def _judge_acceptance(
     if not later:
         return
     index, first = later[0]
+    lost = any(who == "server" and hole.frame >= result.client_finished.frame for who, hole in handshake.holes)
+    only_alerts = all(sent.length in alerts for _, sent in later)
     if first.length not in alerts:
         result.accepted = True
-        return
-    if all(sent.length in alerts for _, sent in later):
+    elif only_alerts and not lost and not _client_left(handshake, client, done, index, alerts):
         result.accepted = False
+        result.alert = first
         result.roles[index] = "alert"
-        result.because(
-            first, "server", f"The server's first record behind the client's flight is an alert ({first.length})."
-        )
+        says = f"The server's first record behind the client's flight is an alert ({first.length})."
+        result.because(first, "server", says)
+
+
+def _go_on(server: Records, client: Records) -> bool:
+    """Whether both sides exchange more than an answer and an alert."""
+    if not client:
+        return False
+    reply = next((i for i, _ in server if i > client[0][0]), None)
+    request = next((i for i, _ in client if reply is not None and i > reply), None)
+    return request is not None and any(i > request for i, _ in server)
+
+
+def _client_left(handshake: Handshake, client: Records, done: int, index: int, alerts: set[int]) -> bool:
+    """Whether the client closed before the server's alert, which then is but the answer to that."""
+    if any(done < i < index and sent.length in alerts for i, sent in client):
+        return True
+    begin, end = handshake.sent[done].frame, handshake.sent[index].frame
+    return any(who == "client" and begin <= frame < end for who, _, frame, _ in handshake.closings)
+
+
+def _judge_afterwards(
+    handshake: Handshake, server: Records, client: Records, sizes: list[Sizes], result: Inference
+) -> None:
+    """Post-handshake authentication: a request, and then a client's flight in the midst of its data."""
+    hello, done = handshake.client_hello, result.client_finished
+    if result.answer not in ("not-asked", "declined") or hello is None or not hello.post_handshake_auth or done is None:
+        return
+    begin = next(i for i, sent in client if sent is done)
+    later = [(i, sent) for i, sent in client if i > begin]
+    for at in range(1, len(later)):
+        index, last = later[at]
+        size = next((size for size in sizes if last.length == size.finished), None)
+        if size is None:
+            continue
+        before, flight = later[at - 1][1].length, later[max(at - 2, 0) : at + 1]
+        lengths = " ".join(str(sent.length) for _, sent in flight)
+        if (
+            len(flight) == 3
+            and before - size.of(8) in _SIGNATURES
+            and flight[0][1].length >= _SMALLEST_CERTIFICATE
+            and _between(server, flight[0][0], index) == 0
+            and _between(server, begin, flight[0][0]) > 0
+        ):
+            result.afterwards = "presented"
+            says = f"Later records ({lengths}) are a Certificate, a CertificateVerify and Finished: it was asked then."
+            result.because(flight[0][1], "client", says)
+            return
+        if before == size.empty_certificate + 32 and result.afterwards is None:
+            result.afterwards = "declined"
+            says = (
+                f"Later records ({before} {last.length}) may be an empty Certificate and Finished, on a later request."
+            )
+            result.because(later[at - 1][1], "client", says)
+
+
+def _between(records: Records, begin: int, end: int) -> int:
+    return sum(begin < i < end for i, _ in records)

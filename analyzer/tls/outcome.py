@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from analyzer.results import Basis, Evidence, Outcome, Sender
-from analyzer.tls.handshake import Alert, Handshake, Sent
+from analyzer.tls.handshake import SSLV2, Alert, Handshake, Sent
 from analyzer.tls.inference import Inference
 from analyzer.tls.registry import alert_description
 
@@ -23,20 +23,37 @@ def judge(handshake: Handshake, inference: Inference | None) -> End:
     """The outcome of a handshake."""
     if handshake.is_tls13:
         return _judge_tls13(handshake, inference)
+    if handshake.version == SSLV2:
+        return _judge_sslv2(handshake)
     return _judge_tls12(handshake)
+
+
+def _judge_sslv2(handshake: Handshake) -> End:
+    """SSLv2: behind the client's key the server sends an encrypted verification and Finished, the client one."""
+    hidden = [sent for sent in handshake.sent if sent.name == "encrypted_handshake"]
+    server = [sent for sent in hidden if sent.sender == "server"]
+    client = [sent for sent in hidden if sent.sender == "client"]
+    if len(server) > 1 and client:
+        last = server[1]
+        return End("established", "observed", _saw(last, "Both sides have sent their encrypted messages."), last)
+    return _not_established(handshake) or _incomplete(handshake)
 
 
 def _judge_tls12(handshake: Handshake) -> End:
     """SSLv3 to TLS 1.2: both sides have sent their Finished behind ChangeCipherSpec."""
     finished = {sender: _finished(handshake, sender) for sender in ("client", "server")}
-    sent_data = {sender: handshake.application_data[sender] > 0 for sender in ("client", "server")}
     if finished["client"] and finished["server"]:
         last = max((sent for sent in finished.values() if sent), key=lambda sent: sent.frame)
         return End("established", "observed", _saw(last, "Both sides have sent Finished."), last)
-    if sent_data["client"] and sent_data["server"]:
+    # Without a version it may be TLS 1.3, whose handshake records look like data.
+    least = 1 if handshake.version is not None else _MORE_THAN_A_HANDSHAKE
+    if min(handshake.application_data.values()) >= least:
         data = handshake.first("application_data")
         return End("established", "observed", _saw(data, "Both sides send application data."), data)
     return _not_established(handshake) or _incomplete(handshake)
+
+
+_MORE_THAN_A_HANDSHAKE = 10
 
 
 def _finished(handshake: Handshake, sender: Sender) -> Sent | None:
@@ -63,46 +80,63 @@ def _judge_tls13(handshake: Handshake, inference: Inference | None) -> End:
     done = inference.client_finished
     if inference.answer == "refused-server":
         says = "The client answered the server's flight with an encrypted alert."
-        return End("failed", "inferred", Evidence(inference.reasons[-1].frame, "client", None, says))
-    if inference.accepted is False and done is not None:
+        return End("failed", "inferred", _saw(inference.alert, says))
+    if inference.accepted is False:
         says = "The server answered the client's flight with an encrypted alert and nothing else."
-        return End("failed", "inferred", Evidence(inference.reasons[-1].frame, "server", None, says), done)
+        return End("failed", "inferred", _saw(inference.alert, says), done)
     if inference.accepted:
-        return End("established", "inferred", _saw(done, "The server went on after the client's flight."), done)
+        says = "The server went on after the client's flight." if done else "Both sides went on after their flights."
+        return End("established", "inferred", _saw(done, says), done)
     if done is not None:
-        return _judge_silence(handshake, inference, done)
+        return _judge_silence(handshake, done, answered=inference.answer in ("presented", "declined"))
+    if inference.answered:
+        return End(
+            "incomplete", None, _saw(None, "The sizes do not tell whether the server accepted the client's flight.")
+        )
     return _not_established(handshake) or _incomplete(handshake)
 
 
-def _judge_silence(handshake: Handshake, inference: Inference, done: Sent) -> End:
-    """The client finished, and nothing protected came from the server behind it."""
-    closing = next((c for c in handshake.closings if c[2] >= done.frame), None)
-    later = [s for s in handshake.sent if s.sender == "client" and s.frame >= done.frame and s is not done]
-    requests = [s for s in later if s.name == "application_data" and not _like_alert(s, inference)]
-    if closing is None:
-        if requests:
-            return End(
-                "established", "inferred", _saw(done, "The client has finished and sends application data."), done
-            )
-        return End("incomplete", None, _saw(done, "The capture ends with the client's flight."), done)
-    sender, how, frame, _ = closing
-    if sender == "server" and inference.answer in ("presented", "declined"):
-        says = f"The server left ({how.upper()}) right after the client's flight, without a ticket or data."
-        return End("failed", "inferred", Evidence(frame, "server", None, says), done)
-    if sender == "server" and how == "rst":
-        return End("failed", "inferred", Evidence(frame, "server", None, "The server reset the connection."), done)
-    return End("established", "inferred", _saw(done, "The client has finished."), done)
+def _judge_silence(handshake: Handshake, done: Sent, *, answered: bool) -> End:
+    """The client finished, and nothing protected came from the server behind it.
+
+    `answered` says that the client was asked for a certificate, so that there was something to refuse.
+    """
+    behind = handshake.sent[handshake.sent.index(done) + 1 :]
+    later = [sent for sent in behind if sent.sender == "client" and sent.name in ("application_data", "alert")]
+    closing = next((closing for closing in handshake.closings if closing[2] >= done.frame), None)
+    if any(who == "server" and hole.frame >= done.frame for who, hole in handshake.holes):
+        return End(
+            "incomplete", None, _saw(done, "The capture lacks the server's answer to the client's flight."), done
+        )
+    if closing is not None and closing[0] == "server" and (answered or closing[1] == "rst"):
+        _, how, frame, _ = closing
+        if not any(sent.frame < frame and _like_alert(sent) for sent in later):
+            says = f"The server left ({how.upper()}) right after the client's flight, without a ticket or data."
+            return End("failed", "inferred", Evidence(frame, "server", None, says), done)
+    if not answered and (closing is not None or later):
+        return End("established", "inferred", _saw(done, "The client has finished, and was not asked for more."), done)
+    return End("incomplete", None, _saw(done, "The server's answer to the client's flight is not seen."), done)
 
 
-def _like_alert(sent: Sent, inference: Inference) -> bool:
-    return sent.length in (11, 14, 19, 35)
+def _like_alert(sent: Sent) -> bool:
+    return sent.name == "alert" or (sent.protection == "encrypted" and sent.length <= _LARGEST_ALERT)
+
+
+_LARGEST_ALERT = 35
 
 
 def _judge_decrypted(handshake: Handshake, finished: Sent) -> End:
-    """TLS 1.3 with keys: nothing after the client's Finished may take it back."""
-    refusal = _fatal_alert(handshake)
+    """TLS 1.3 with keys: what the server sends first behind the client's Finished may take it back."""
+    behind = handshake.sent.index(finished) + 1
+    replies = [s for s in handshake.sent[behind:] if s.sender == "server" and s.name != "change_cipher_spec"]
+    alerts = {alert.frame: alert for alert in handshake.alerts if alert.fatal and alert.sender == "server"}
+    early = [alert for alert in alerts.values() if alert.frame < finished.frame]
+    refusal = alerts.get(replies[0].frame) if replies and replies[0].name == "alert" else next(iter(early), None)
     if refusal is not None:
         return _failed_by(refusal)
+    answered = handshake.first("certificate", "client") or handshake.first("compressed_certificate", "client")
+    if not replies and answered is not None:
+        return _judge_silence(handshake, finished, answered=True)
     return End("established", "decrypted", _saw(finished, "Both sides have sent Finished."), finished)
 
 
@@ -132,7 +166,8 @@ def _fatal_alert(handshake: Handshake) -> Alert | None:
 def _failed_by(alert: Alert) -> End:
     description = alert_description(alert.description) if alert.description is not None else "encrypted"
     says = f"The {alert.sender} ended it with the fatal alert {description}."
-    return End("failed", "observed", Evidence(alert.frame, alert.sender, "alert", says))
+    basis: Basis = "decrypted" if alert.protection == "decrypted" else "observed"
+    return End("failed", basis, Evidence(alert.frame, alert.sender, "alert", says))
 
 
 def _incomplete(handshake: Handshake) -> End:

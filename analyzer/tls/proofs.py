@@ -1,19 +1,23 @@
 """What proves the identity of server and client, and does the proof hold?
 
-From cleartext alone: the server's signature of its key exchange (RFC 5246, section 7.4.3) and the client's of the
-transcript (section 7.4.8). A signature that does not verify is `fail` only where the capture surely holds all that
-it covers.
+Up to TLS 1.2 the server signs its key exchange (RFC 5246, section 7.4.3) and the client the transcript (section
+7.4.8), both in clear; in TLS 1.3 both sign the transcript (RFC 8446, section 4.4.3), which only secrets open. With
+them also the Finished of both sides are checked. What does not verify is `fail` only where the capture surely holds
+all that is covered.
 """
 
 from collections.abc import Callable
+from hashlib import new
+from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from analyzer.results import ProofReport, Sender
-from analyzer.tls import messages
+from analyzer.tls import keyschedule, messages
 from analyzer.tls.handshake import Handshake, Sent
+from analyzer.tls.keyschedule import SSL3, TLS12
 from analyzer.tls.registry import Suite
-from analyzer.tls.signatures import Verification, verify
-from analyzer.tls.transcript import covered, lacks
+from analyzer.tls.signatures import Verification, verify, verify_digest
+from analyzer.tls.transcript import covered, lacks, transcript
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -21,97 +25,156 @@ if TYPE_CHECKING:
     KeyOf = Callable[[bytes], PublicKeyTypes | str]
     """Loads the public key of what a Certificate's entry holds; words where it cannot."""
 
-_SSL3 = 0x0300
 KEY_TRANSPORT = frozenset(("RSA", "RSA_PSK", "DH", "ECDH"))
 """Key exchanges in which the key of the server's certificate decrypts or agrees, and signs nothing."""
+_SIDES: tuple[Sender, Sender] = ("server", "client")
+_CLOSED = "it is encrypted, and no secrets open it"
 
 
 def proofs(handshake: Handshake, key_of: "KeyOf", *, presented: bool = False) -> list[ProofReport]:
-    """Each signature that the capture holds, checked; `presented`: the client sent a certificate, if only inferred."""
-    if handshake.server_hello is None or handshake.suite is None or handshake.version is None:
+    """Each signature and MAC, checked as far as can be.
+
+    `presented` says that the client sent a certificate, even where that is only inferred.
+    """
+    suite, version = handshake.suite, handshake.version
+    if handshake.server_hello is None or suite is None or version is None:
         return []
-    if handshake.is_tls13:
-        return _tls13(handshake, presented)
-    return _tls12(handshake, handshake.suite, handshake.version, key_of)
-
-
-def _tls13(handshake: Handshake, presented: bool) -> list[ProofReport]:
-    """All of them are encrypted; none is there where a pre-shared key stands for the certificate."""
-    if handshake.server_hello is None or handshake.server_hello.selected_psk is not None:
-        return []
-    if not handshake.application_data["server"]:
-        return []
-    says = "it is encrypted, and no secrets open it"
-    senders: list[Sender] = ["server", "client"] if presented else ["server"]
-    return [ProofReport(sender, "certificate_verify", "undetermined", None, None, says) for sender in senders]
-
-
-def _tls12(handshake: Handshake, suite: Suite, version: int, key_of: "KeyOf") -> list[ProofReport]:
     found: list[ProofReport] = []
-    exchange = handshake.first("server_key_exchange", "server")
-    if exchange is not None:
-        checked = _server_key_exchange(handshake, exchange, suite, version, key_of)
-        if checked is not None:
-            found.append(_report("server", exchange, checked))
-    if suite.key_exchange in KEY_TRANSPORT and handshake.first("client_key_exchange", "client"):
-        says = "only the server's Finished shows that it has the secret; that is encrypted, and no secrets open it"
-        found.append(ProofReport("server", "finished", "undetermined", None, None, says))
-    signed = handshake.first("certificate_verify", "client")
-    if signed is not None:
-        found.append(_report("client", signed, _certificate_verify(handshake, signed, version, key_of)))
+    if not handshake.is_tls13:
+        found += _key_exchange(handshake, suite, version, key_of)
+    for sent in handshake.sent:
+        if sent.name == "certificate_verify":
+            found.append(_report(sent, _certificate_verify(handshake, sent, suite, version, key_of)))
+    if handshake.is_tls13:
+        found += _closed_tls13(handshake, presented)
+    found += _finished(handshake, suite, version)
     return found
 
 
-def _report(of: Sender, sent: Sent, checked: Verification) -> ProofReport:
-    return ProofReport(of, sent.name, checked.status, checked.algorithm, sent.frame, checked.reason)
+def _report(sent: Sent, checked: Verification) -> ProofReport:
+    return ProofReport(sent.sender, sent.name, checked.status, checked.algorithm, sent.frame, checked.reason)
 
 
-def _server_key_exchange(
-    handshake: Handshake, sent: Sent, suite: Suite, version: int, key_of: "KeyOf"
-) -> Verification | None:
-    """The signature of both randoms and the parameters; None where nothing is signed."""
-    if not isinstance(sent.message, messages.ServerKeyExchange):
-        return None
+def _doubt(checked: Verification, missing: str | None) -> Verification:
+    """Where the capture may lack something of what is covered, a failure says nothing."""
+    if checked.status == "fail" and missing is not None:
+        return Verification("undetermined", checked.algorithm, missing)
+    return checked
+
+
+# Signatures
+
+
+def _key_exchange(handshake: Handshake, suite: Suite, version: int, key_of: "KeyOf") -> list[ProofReport]:
+    """The server's signature of both randoms and its parameters, where the suite has one."""
+    sent = handshake.first("server_key_exchange", "server")
+    if sent is None or not isinstance(sent.message, messages.ServerKeyExchange):
+        return []
     said = sent.message.parameters(suite, version)
     hello, answer = handshake.client_hello, handshake.server_hello
     missing = lacks(handshake, sent)
     if isinstance(said, messages.MalformedMessage):
-        return _doubt(Verification("fail", None, f"it is malformed: {said.reason}"), missing)
+        return [_report(sent, _doubt(Verification("fail", None, f"it is malformed: {said.reason}"), missing))]
     if said.signature is None:
-        return None
+        return []
     if hello is None or answer is None:
-        return Verification("undetermined", None, missing)
+        return [_report(sent, Verification("undetermined", None, missing))]
     content = hello.random + answer.random + said.signed
-    return _doubt(_signature(handshake, "server", said.signature_scheme, content, said.signature, key_of), missing)
+    key = _key(handshake, sent, key_of)
+    if isinstance(key, str):
+        return [_report(sent, Verification("undetermined", None, key))]
+    return [_report(sent, _doubt(verify(key, said.signature_scheme, content, said.signature), missing))]
 
 
-def _certificate_verify(handshake: Handshake, sent: Sent, version: int, key_of: "KeyOf") -> Verification:
-    """The client's signature of all messages before."""
+def _certificate_verify(handshake: Handshake, sent: Sent, suite: Suite, version: int, key_of: "KeyOf") -> Verification:
+    """One side's signature of all messages before."""
     missing = lacks(handshake, sent)
-    match sent.message:
-        case messages.MalformedMessage(reason=reason):
-            return _doubt(Verification("fail", None, f"it is malformed: {reason}"), missing)
-        case messages.CertificateVerify(signature_scheme=scheme, signature=signature) if version != _SSL3:
-            content = covered(handshake, sent)
-            return _doubt(_signature(handshake, "client", scheme, content, signature, key_of), missing)
-    return Verification("undetermined", None, "in SSL 3.0 it covers the master secret as well, which is not known")
-
-
-def _signature(
-    handshake: Handshake, signer: Sender, scheme: int | None, content: bytes, signature: bytes, key_of: "KeyOf"
-) -> Verification:
-    """Check a signature with the key of the signer's certificate."""
-    sent = handshake.find(messages.Certificate, signer)
-    if sent is None or not sent.entries:
-        return Verification("undetermined", None, f"the {signer}'s certificate is not in the capture")
-    key = key_of(sent.entries[0].data)
+    if not isinstance(sent.message, messages.CertificateVerify):
+        return _doubt(Verification("fail", None, "it is malformed"), missing)
+    if handshake.is_tls13 and missing is not None:
+        return Verification("undetermined", None, missing)
+    key = _key(handshake, sent, key_of)
     if isinstance(key, str):
         return Verification("undetermined", None, key)
-    return verify(key, scheme, content, signature)
+    content = covered(handshake, sent)
+    if version == SSL3:
+        master = handshake.decryption.master if handshake.decryption else None
+        if master is None:
+            return Verification("undetermined", None, "in SSL 3.0 it covers the master secret, which is not known")
+        digest = keyschedule.ssl3_digest(master, content)
+        return _doubt(verify_digest(key, digest, sent.message.signature), missing)
+    if handshake.is_tls13:
+        context = b" " * 64 + f"TLS 1.3, {sent.sender} CertificateVerify".encode() + b"\0"
+        content = context + new(suite.hash.lower(), content).digest()
+    return _doubt(verify(key, sent.message.signature_scheme, content, sent.message.signature), missing)
 
 
-def _doubt(checked: Verification, missing: str | None) -> Verification:
-    """Where the capture may lack something of what is signed, a failure says nothing."""
-    if checked.status == "fail" and missing is not None:
-        return Verification("undetermined", checked.algorithm, missing)
-    return checked
+def _key(handshake: Handshake, signed: Sent, key_of: "KeyOf") -> "PublicKeyTypes | str":
+    """The public key of the certificate that the signer sent last; words where there is none."""
+    certificate: messages.Certificate | None = None
+    for sent in handshake.sent:
+        if sent is signed:
+            break
+        if sent.sender == signed.sender:
+            match sent.message:
+                case messages.Certificate() as certificate:
+                    pass
+                case messages.CompressedCertificate(certificate=certificate, reason=reason):
+                    if certificate is None:
+                        return f"the {signed.sender}'s certificate cannot be read: {reason}"
+    if certificate is None or not certificate.entries:
+        return f"the {signed.sender}'s certificate is not in the capture"
+    return key_of(certificate.entries[0].data)
+
+
+def _closed_tls13(handshake: Handshake, presented: bool) -> list[ProofReport]:
+    """The signatures that must be there and stay encrypted; a pre-shared key stands for the certificates."""
+    answer = handshake.server_hello
+    if answer is None or answer.selected_psk is not None or not handshake.application_data["server"]:
+        return []
+    closed: list[Sender] = [
+        sender
+        for sender in _SIDES
+        if (sender == "server" or presented) and handshake.first("certificate_verify", sender) is None
+    ]
+    return [ProofReport(sender, "certificate_verify", "undetermined", None, None, _CLOSED) for sender in closed]
+
+
+# Finished
+
+
+def _finished(handshake: Handshake, suite: Suite, version: int) -> list[ProofReport]:
+    """Both sides' MACs of the transcript, as far as secrets open them."""
+    found: list[ProofReport] = []
+    for sent in transcript(handshake):
+        if isinstance(sent.message, messages.Finished):
+            expected = _verify_data(handshake, sent, suite, version)
+            if expected is not None:
+                found.append(_report(sent, _mac(handshake, sent, sent.message, expected, suite, version)))
+    key_transport = suite.key_exchange in KEY_TRANSPORT and handshake.first("client_key_exchange", "client")
+    if key_transport and not any(proof.of == "server" for proof in found):
+        says = f"only the server's Finished shows that it has the secret; {_CLOSED}"
+        found.append(ProofReport("server", "finished", "undetermined", None, None, says))
+    return found
+
+
+def _verify_data(handshake: Handshake, sent: Sent, suite: Suite, version: int) -> bytes | None:
+    """What the Finished must hold; None where the secret for it is not known."""
+    secrets = handshake.decryption
+    if secrets is None or suite.hash not in ("SHA256", "SHA384"):
+        return None
+    if handshake.is_tls13:
+        secret = secrets.traffic.get(f"{sent.sender.upper()}_HANDSHAKE_TRAFFIC_SECRET")
+        return None if secret is None else keyschedule.finished_tls13(secret, covered(handshake, sent), suite)
+    if secrets.master is None:
+        return None
+    return keyschedule.finished(secrets.master, sent.sender, covered(handshake, sent), version, suite)
+
+
+def _mac(
+    handshake: Handshake, sent: Sent, message: messages.Finished, expected: bytes, suite: Suite, version: int
+) -> Verification:
+    name = suite.hash.lower() if version >= TLS12 else "md5_sha1"
+    if compare_digest(message.verify_data, expected):
+        return Verification("pass", name)
+    return _doubt(Verification("fail", name, "it is not the MAC of the messages before"), lacks(handshake, sent))

@@ -23,6 +23,10 @@ _header_at = Struct(">BHH").unpack_from
 _PLAUSIBLE_HEADER = re.compile(rb"[\x14-\x18]\x03[\x00-\x04]", re.DOTALL)
 
 
+Reason = Literal["snap-length", "not-captured", "missing", "damaged"]
+"""Why bytes are lacking: as of a `Gap`; `damaged` where no record header stands where one must."""
+
+
 @dataclass(slots=True, eq=False)
 class Record:
     """One record of one direction."""
@@ -42,6 +46,10 @@ class Record:
     first_frame: int
     """The frame in which it begins."""
     first_time: int
+    known: bytes = b""
+    """How its fragment begins, where the capture lacks the rest."""
+    lost: Reason | None = None
+    """Why the capture lacks it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -51,8 +59,7 @@ class Hole:
     direction: int
     frame: int
     """The segment behind it."""
-    reason: Literal["snap-length", "not-captured", "missing", "damaged"]
-    """As of a `Gap`; `damaged` where no record header stands where one must."""
+    reason: Reason
 
 
 def plausible_header(type_: int, version: int, length: int) -> bool:
@@ -107,10 +114,19 @@ class Unfinished:
     """Stream position behind it."""
     parts: list[bytes] | None
     """What was copied of it."""
+    known: bytes = b""
+    """What was copied before the capture lacked some of it."""
+    lost: Reason | None = None
+    """Why it does."""
 
     def starts_with(self, prefix: bytes) -> bool:
         """Whether its fragment is known to begin like this."""
-        return b"".join(self.parts or ()).startswith(prefix)
+        return (self.known or b"".join(self.parts or ())).startswith(prefix)
+
+    def lose(self, reason: Reason) -> None:
+        """The capture lacks some of it."""
+        if self.parts is not None:
+            self.known, self.parts, self.lost = b"".join(self.parts), None, reason
 
 
 class RecordReader:
@@ -119,8 +135,7 @@ class RecordReader:
     def __init__(self, direction: int, copied_types: frozenset[int], detailed: int) -> None:
         """Copy fragments of `copied_types`; past `detailed` records of application data only count."""
         self._direction = direction
-        self._copied = copied_types
-        self._opens_data = APPLICATION_DATA in copied_types
+        self.copy_only(copied_types)
         self._detailed = detailed
         self._next = 0
         self._head = b""
@@ -130,6 +145,7 @@ class RecordReader:
         self._sslv2_hello = False
         self._sslv2 = False
         self._held: list[Stretch] | None = None
+        self._told = False
         self._scanned = 0
         self._untested = 0
         self._losses = 0
@@ -140,13 +156,19 @@ class RecordReader:
         self.foreign: bytes | None = None
         """The first bytes of what is not TLS and ended the reading."""
 
+    def copy_only(self, types: frozenset[int]) -> None:
+        """Copy fragments of these types from now on."""
+        self._copied = types
+        self._opens_data = APPLICATION_DATA in types
+
     def start_at(self, position: int) -> None:
         """TLS begins at this stream position."""
         self._next = position
 
-    def search(self) -> None:
-        """Where a record begins is not known: find the first plausible one."""
+    def search(self, *, told: bool = False) -> None:
+        """Where a record begins is not known: find the first plausible one; `told`: a `Hole` said so."""
         self._held = []
+        self._told = told
 
     @property
     def unfinished(self) -> "Unfinished | None":
@@ -257,7 +279,7 @@ class RecordReader:
             if plausible_header(type_, version, length):
                 parts: list[bytes] | None = [] if type_ in self._copied else None
                 return Unfinished(type_, version, length, self._head_seen, position + length, parts)
-            if not head[0] & 0x80:
+            if not head[0] & 0x80 and not self._sslv2_hello:
                 return None
             if not self.records:
                 self._head_size = 7
@@ -291,28 +313,41 @@ class RecordReader:
                 return
         fragment = None if record.parts is None else b"".join(record.parts)
         events.append(
-            Record(self._direction, record.type, record.version, record.length, fragment, *seen, *record.begun)
+            Record(
+                self._direction,
+                record.type,
+                record.version,
+                record.length,
+                fragment,
+                *seen,
+                *record.begun,
+                record.known,
+                record.lost,
+            )
         )
 
     def _skip(self, gap: Gap, events: list[Event]) -> None:
         """Go on behind a gap: in the same record if that reaches so far, else at the next plausible header."""
         if self._held is not None:
             self._held.clear()
+            if not self._told:
+                events.append(Hole(self._direction, gap.frame, gap.reason))
+                self._told = True
             return
         if gap.end <= self._next:
             return
         if self._open is not None and gap.end <= self._open.end:
-            self._open.parts = None
+            self._open.lose(gap.reason)
             self._next = gap.end
             if gap.end < self._open.end:
                 return
-            self._finish(self._open, self._open.begun, events)
+            self._finish(self._open, (gap.frame, self._open.begun[1]), events)
             return
         self._open = None
         self._head = b""
         self._next = gap.end
         events.append(Hole(self._direction, gap.frame, gap.reason))
-        self.search()
+        self.search(told=True)
 
     def _lose_track(self, head: bytes, stretch: Stretch, events: list[Event]) -> Stretch | None:
         """What stands where a header must is none: search behind it."""
@@ -323,7 +358,7 @@ class RecordReader:
             return None
         events.append(Hole(self._direction, self._head_seen[0], "damaged"))
         self._head, self._head_size = b"", HEADER
-        self.search()
+        self.search(told=True)
         return stretch.after(position) if position < stretch.end else None
 
     def _synchronize(self, stretch: Stretch) -> list[Stretch]:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Literal
 
 from analyzer.results import Authentication, Endpoint
@@ -9,6 +10,8 @@ from analyzer.tls import messages
 from analyzer.tls.handshake import Handshake
 
 _KEPT = 20_000
+_KEPT_PAIRS = 5_000
+_KEPT_OF_PAIR = 16
 _EARLY_RECORDS = 16
 
 
@@ -30,6 +33,7 @@ class Original:
 
     stream: int
     handshake: int
+    first_frame: int
     authentication: Authentication
     requested: bool | None
     presented: bool | None
@@ -53,13 +57,14 @@ def resumption(handshake: Handshake) -> Resumption | None:
         )
         says = "The server accepted a pre-shared key instead of sending a certificate."
         return Resumption("psk", sent.frame, says, external)
+    switch = handshake.first("change_cipher_spec", "server")
     abbreviated = (
-        handshake.first("change_cipher_spec", "server") is not None
+        switch is not None
         and handshake.first("certificate", "server") is None
         and handshake.first("server_key_exchange", "server") is None
         and handshake.first("server_hello_done", "server") is None
         and handshake.first("client_key_exchange", "client") is None
-        and not handshake.has_hole("server")
+        and not handshake.has_hole("server", until=switch)
     )
     if not abbreviated or hello is None:
         return None
@@ -74,29 +79,40 @@ class Lineage:
     """Remembers by what the capture's sessions can be resumed; bounded, the oldest are forgotten."""
 
     def __init__(self) -> None:
-        self._sessions: OrderedDict[tuple[str, object], Original] = OrderedDict()
-        self._tickets: OrderedDict[tuple[str, str], list[tuple[int, Original]]] = OrderedDict()
+        self._sessions: OrderedDict[tuple[str, bytes], Original] = OrderedDict()
+        self._encrypted: OrderedDict[_Pair, list[tuple[Original, tuple[int, ...]]]] = OrderedDict()
+        """By client and server, sessions of TLS 1.3 and the sizes of records of which one may hold a ticket."""
 
-    def remember(self, handshake: Handshake, client: Endpoint, server: Endpoint, original: Original) -> None:
-        """Note what a finished handshake can be resumed by."""
+    def remember(
+        self, handshake: Handshake, client: Endpoint, server: Endpoint, original: Original, flights: set[int]
+    ) -> None:
+        """Note what an established handshake can be resumed by.
+
+        `flights` are the positions in `Handshake.sent` of encrypted records that hold no ticket.
+        """
         answer = handshake.server_hello
         if answer is None:
             return
         if handshake.is_tls13:
-            sizes = self._tickets.setdefault((client.ip, server.ip), [])
-            records = [s.length for s in handshake.sent if s.sender == "server" and s.name == "application_data"]
-            sizes += [(length, original) for length in records[:_EARLY_RECORDS]]
-            del sizes[:-512]
-            self._tickets.move_to_end((client.ip, server.ip))
-            if len(self._tickets) > _KEPT:
-                self._tickets.popitem(last=False)
+            records = [
+                sent.length
+                for index, sent in enumerate(handshake.sent)
+                if sent.sender == "server" and sent.name == "application_data" and index not in flights
+            ]
+            pair = _pair(handshake, client, server)
+            sessions = self._encrypted.setdefault(pair, [])
+            sessions.append((original, tuple(records[:_EARLY_RECORDS])))
+            del sessions[:-_KEPT_OF_PAIR]
+            self._encrypted.move_to_end(pair)
+            if len(self._encrypted) > _KEPT_PAIRS:
+                self._encrypted.popitem(last=False)
         elif answer.session_id:
             self._keep(("id", answer.session_id), original)
         for sent in handshake.sent:
             if isinstance(sent.message, messages.NewSessionTicket) and sent.message.ticket:
-                self._keep(("ticket", sent.message.ticket), original)
+                self._keep(_ticket(sent.message.ticket), original)
         if resumption(handshake) is not None and handshake.client_hello and handshake.client_hello.session_ticket:
-            self._keep(("ticket", handshake.client_hello.session_ticket), original)
+            self._keep(_ticket(handshake.client_hello.session_ticket), original)
 
     def original(
         self, handshake: Handshake, how: Resumption, client: Endpoint, server: Endpoint
@@ -106,28 +122,55 @@ class Lineage:
         if hello is None:
             return None, None
         if how.how == "session-id":
-            return self._sessions.get(("id", hello.session_id)), None
+            return self._before(handshake, ("id", hello.session_id)), None
         if how.how == "session-ticket":
-            return self._sessions.get(("ticket", hello.session_ticket)), None
+            return self._before(handshake, _ticket(hello.session_ticket or b"")), None
         answer = handshake.server_hello
         identities = hello.psk_identities or ()
         chosen = answer.selected_psk if answer else None
         if chosen is None or chosen >= len(identities):
             return None, None
         identity = identities[chosen].identity
-        known = self._sessions.get(("ticket", identity))
-        if known is not None:
+        known = self._before(handshake, _ticket(identity))
+        if known is not None or how.external:
             return known, None
         # Without keys the ticket is unseen, but its length is that of the identity: a NewSessionTicket has 13 to
         # 21 bytes, a nonce and a few extensions beside it, and a record its type, tag and perhaps padding.
-        for length, candidate in reversed(self._tickets.get((client.ip, server.ip), ())):
-            if 13 <= length - len(identity) - 17 <= 13 + 8 + 32 + 16:
-                says = f"A record of {length} in stream {candidate.stream} fits a ticket of {len(identity)} bytes."
-                return candidate, says
-        return None, None
+        fitting = [
+            (candidate.first_frame, length, candidate)
+            for candidate, lengths in self._encrypted.get(_pair(handshake, client, server), ())
+            for length in lengths
+            if 13 <= length - len(identity) - 17 <= 13 + 8 + 32 + 16 and candidate.first_frame < handshake.first_frame
+        ]
+        if not fitting:
+            return None, None
+        _, length, latest = max(fitting, key=lambda found: found[0])
+        if len({candidate.authentication for _, _, candidate in fitting}) > 1:
+            return None, f"Several sessions fit a ticket of {len(identity)} bytes, and they differ in authentication."
+        return latest, f"A record of {length} in stream {latest.stream} fits a ticket of {len(identity)} bytes."
 
-    def _keep(self, key: tuple[str, object], original: Original) -> None:
+    def _before(self, handshake: Handshake, key: tuple[str, bytes]) -> Original | None:
+        """The session of this id or ticket, if it began before the handshake."""
+        found = self._sessions.get(key)
+        return found if found is not None and found.first_frame < handshake.first_frame else None
+
+    def _keep(self, key: tuple[str, bytes], original: Original) -> None:
         # The first to be given a session is its original; one that resumed it may have been given it again.
-        self._sessions.setdefault(key, original)
+        known = self._sessions.setdefault(key, original)
+        if original.first_frame < known.first_frame:
+            self._sessions[key] = original
         if len(self._sessions) > _KEPT:
             self._sessions.popitem(last=False)
+
+
+_Pair = tuple[str, Endpoint, str | None]
+
+
+def _pair(handshake: Handshake, client: Endpoint, server: Endpoint) -> _Pair:
+    """Whose tickets they are: a client offers one to the server of that name only (RFC 8446, section 4.6.1)."""
+    return client.ip, server, handshake.client_hello.server_name if handshake.client_hello else None
+
+
+def _ticket(ticket: bytes) -> tuple[str, bytes]:
+    """What stands for a ticket, which may be long."""
+    return "ticket", blake2b(ticket, digest_size=16).digest()

@@ -3,7 +3,9 @@
 from analyzer.results import Protection
 from analyzer.settings import Limits
 from analyzer.tls import messages, record
-from analyzer.tls.handshake import Alert, Handshake, Sent
+from analyzer.tls.decryption import Decryptor
+from analyzer.tls.handshake import Alert, Decryption, Handshake, Sent
+from analyzer.tls.keyring import Keyring
 from analyzer.tls.record import Event, Hole, Record, RecordReader
 
 COPIED = frozenset((record.CHANGE_CIPHER_SPEC, record.ALERT, record.HANDSHAKE))
@@ -22,18 +24,21 @@ _FROM_SERVER = frozenset(
     )
 )
 _CLIENT_HELLO = b"\x01"
+_HANDSHAKE_HEADER = 4
 _DEFAULT_VERSION = 0x0303
 
 
 class _Side:
     """What the session knows of one direction."""
 
-    __slots__ = ("begun", "doubtful", "encrypted", "pending", "reader", "switched")
+    __slots__ = ("awaited", "begun", "data", "doubtful", "encrypted", "excess", "pending", "reader", "switched")
 
     def __init__(self, reader: RecordReader) -> None:
         self.reader = reader
-        self.pending = b""
+        self.pending: bytes | bytearray = b""
         """Bytes of handshake messages that are not complete yet."""
+        self.awaited = 0
+        """How many these must be for the next message to be complete, or for its length to be known."""
         self.begun = 0
         """The frame in which `pending` begins."""
         self.encrypted = False
@@ -42,23 +47,37 @@ class _Side:
         """ChangeCipherSpec was sent."""
         self.doubtful = False
         """It may have been sent for the sake of middleboxes only (RFC 8446, appendix D.4)."""
+        self.excess = 0
+        """Bytes still to come of a message that is too long to be kept."""
+        self.data = 0
+        """Records of application data opened."""
 
 
 class Session:
     """Reads the records of both directions and gathers handshakes."""
 
-    def __init__(self, limits: Limits, client_direction: int) -> None:
+    def __init__(self, limits: Limits, client_direction: int, keyring: Keyring | None = None) -> None:
         """`client_direction` is the best guess; a hello that says otherwise corrects it."""
         self._limits = limits
         self._guess = client_direction
-        self._sides = tuple(_Side(RecordReader(d, COPIED, limits.records)) for d in (0, 1))
+        copied = COPIED | {record.APPLICATION_DATA} if keyring else COPIED
+        self._sides = tuple(_Side(RecordReader(d, copied, limits.records)) for d in (0, 1))
+        self._decryptor = Decryptor(keyring) if keyring else None
         self.handshakes: list[Handshake] = []
+        self.exceeded: dict[str, int] = {}
+        """Limits that a handshake exceeded, and the frame in which it did so first."""
         self.stray = 0
         """Records outside of any handshake: the connection began before the capture."""
 
     def reader(self, direction: int) -> RecordReader:
         """The record reader of one direction."""
         return self._sides[direction].reader
+
+    @property
+    def held(self) -> int:
+        """Bytes of messages that it keeps."""
+        pending = sum(len(side.pending) for side in self._sides)
+        return pending + sum(handshake.kept_bytes for handshake in self.handshakes)
 
     @property
     def client_direction(self) -> int:
@@ -95,63 +114,116 @@ class Session:
     def _handshake_record(self, event: Record) -> None:
         side = self._sides[event.direction]
         if side.encrypted and not (side.doubtful and _is_client_hello(event.fragment)):
-            self._encrypted(event)
-            return
-        if event.fragment is None:
+            if not self._open_record(event):
+                self._encrypted(event)
+        elif event.fragment is None:
+            if not self.handshakes and event.known.startswith(_CLIENT_HELLO):
+                self._open(event.direction, event.first_frame, event.first_time)
             side.pending = b""
-            self._lose(Hole(event.direction, event.frame, "missing"))
-            return
-        begun = side.begun if side.pending else event.first_frame
-        data = side.pending + event.fragment
-        position, end = 0, len(data)
-        while end - position >= 4:
+            self._lose(Hole(event.direction, event.frame, event.lost or "missing"))
+        else:
+            self._handshake_bytes(event, event.fragment, "cleartext")
+
+    def _handshake_bytes(self, event: Record, fragment: bytes, protection: Protection) -> None:
+        """Cut what records carry of type handshake into messages."""
+        side = self._sides[event.direction]
+        fragment, side.excess = fragment[side.excess :], max(side.excess - len(fragment), 0)
+        begun = event.first_frame
+        if side.pending:
+            side.pending += fragment
+            if len(side.pending) < side.awaited:
+                return
+            fragment, begun = bytes(side.pending), side.begun
+        data, position, end = fragment, 0, len(fragment)
+        side.awaited = _HANDSHAKE_HEADER
+        while end - position >= _HANDSHAKE_HEADER:
             kind = data[position]
-            behind = position + 4 + int.from_bytes(data[position + 1 : position + 4])
-            if kind not in _KNOWN_TYPES or behind - position > self._limits.message_bytes:
+            behind = position + _HANDSHAKE_HEADER + int.from_bytes(data[position + 1 : position + 4])
+            too_long = behind - position > self._limits.message_bytes
+            if too_long and kind in _KNOWN_TYPES and not self._expects_ciphertext(event.direction):
+                self.exceeded.setdefault("message-bytes", event.frame)
+            if too_long and protection == "decrypted":
+                self._pass_over_message(event, behind - end)
+                return
+            if too_long or (kind not in _KNOWN_TYPES and protection == "cleartext"):
                 # Not a message: ciphertext whose ChangeCipherSpec the capture lacks, or damage.
                 side.pending = b""
-                side.encrypted = self._expects_ciphertext(event.direction)
+                side.encrypted = side.encrypted or self._expects_ciphertext(event.direction)
                 self._encrypted(event)
                 return
             if behind > end:
+                side.awaited = behind - position
                 break
-            self._message(event, kind, data[position:behind], begun)
+            self._message(event, data[position:behind], begun, protection)
             position, begun = behind, event.first_frame
-        side.pending, side.begun = data[position:], begun
+        side.pending, side.begun = bytearray(data[position:]), begun
+
+    def _pass_over_message(self, event: Record, behind: int) -> None:
+        """A message is too long to be kept; so many bytes of it are still to come."""
+        side, current = self._sides[event.direction], self._current()
+        side.pending, side.excess = b"", behind
+        if current is not None:
+            current.truncated = True
 
     def _expects_ciphertext(self, direction: int) -> bool:
         """Whether this direction may have changed to ciphertext without our seeing it."""
         current = self._current()
         return current is not None and current.has_hole(current.sender(direction))
 
-    def _message(self, event: Record, kind: int, raw: bytes, begun: int) -> None:
+    def _message(self, event: Record, raw: bytes, begun: int, protection: Protection) -> None:
         current = self._current()
         version = current.version if current else None
-        message = messages.parse(kind, raw[4:], version or _legacy(event.version))
-        self._take(event, message, raw, len(raw) - 4, begun)
+        message = messages.parse(raw[0], raw[4:], version or _legacy(event.version))
+        self._take(event, message, raw, len(raw) - 4, begun, protection)
 
-    def _take(self, event: Record, message: messages.Message, raw: bytes, length: int, begun: int) -> None:
-        current = self._for_message(event, message)
-        current.kept_bytes += len(raw)
-        if current.kept_bytes > self._limits.handshake_bytes:
-            current.truncated = True
-            raw = b""
+    def _take(
+        self,
+        event: Record,
+        message: messages.Message,
+        raw: bytes,
+        length: int,
+        begun: int,
+        protection: Protection = "cleartext",
+    ) -> None:
+        current = self._for_message(event, message, protection)
         sender = current.sender(event.direction)
-        current.take(
-            Sent(
-                sender,
-                message.name,
-                event.frame,
-                event.time,
-                length,
-                "cleartext",
-                message,
-                raw,
-                first_frame=begun,
-            )
-        )
+        sent = Sent(sender, message.name, event.frame, event.time, length, protection, message, raw, first_frame=begun)
+        current.kept_bytes += len(raw)
+        if current.kept_bytes > self._limits.handshake_bytes or len(current.sent) >= _MOST_SENT:
+            current.truncated = True
+            self.exceeded.setdefault("handshake-bytes", event.frame)
+        else:
+            current.take(sent)
+        side = self._sides[event.direction]
+        if message.name == "finished":
+            side.switched = False
         if current.is_tls13 and message.name == "server_hello":
-            self._sides[event.direction].encrypted = True
+            side.encrypted = True
+        if self._decryptor is not None:
+            self._decryptor.after(current, sent, event.direction)
+            if current.is_tls13 and message.name == "server_hello":
+                self._copy_what_opens(0, 1)
+
+    def _open_record(self, event: Record) -> bool:
+        """Read what a protected record holds; False where it stays closed."""
+        current = self._current()
+        if self._decryptor is None or current is None:
+            return False
+        plain = self._decryptor.open(current, event)
+        if plain is None:
+            return False
+        if plain.type == record.HANDSHAKE:
+            self._handshake_bytes(event, plain.content, "decrypted")
+        elif plain.type == record.ALERT:
+            self._note_alert(current, event, plain.content, "decrypted")
+        elif plain.type == record.APPLICATION_DATA:
+            side = self._sides[event.direction]
+            side.data += 1
+            if side.data <= _FIRST_RECORDS:
+                self._append(current, event, "application_data", "decrypted")
+                sender = current.sender(event.direction)
+                current.plaintext[sender] = (current.plaintext.get(sender, b"") + plain.content)[:_PLAINTEXT_KEPT]
+        return True
 
     def _encrypted(self, event: Record) -> None:
         """A handshake record that cannot be read: Finished, or a renegotiation."""
@@ -173,7 +245,10 @@ class Session:
         sender = current.sender(event.direction)
         current.application_data[sender] += 1
         if current.is_tls13 or current.application_data[sender] <= _FIRST_RECORDS:
-            self._append(current, event, "application_data")
+            if not self._open_record(event):
+                self._append(current, event, "application_data")
+        elif self._decryptor is not None:
+            self._decryptor.pass_over(event)
 
     def _change_cipher_spec(self, event: Record) -> None:
         current = self._current()
@@ -181,24 +256,22 @@ class Session:
             self.stray += 1
             return
         side = self._sides[event.direction]
-        sender = current.sender(event.direction)
-        current.sent.append(
-            Sent(
-                sender,
-                "change_cipher_spec",
-                event.frame,
-                event.time,
-                event.length,
-                "cleartext",
-                first_frame=event.first_frame,
-            )
-        )
+        self._append(current, event, "change_cipher_spec", "cleartext", event.fragment or b"")
         side.pending = b""
         if not current.is_tls13:
             side.encrypted = side.switched = True
             # Of TLS 1.3 it would say nothing, and the ServerHello that tells which it is has not been seen.
             side.doubtful = current.server_hello is None
-            current.advance(sender, "change_cipher_spec")
+            current.advance(current.sender(event.direction), "change_cipher_spec")
+            if self._decryptor is not None:
+                self._decryptor.change_cipher_spec(current, event.direction)
+                self._copy_what_opens(event.direction)
+
+    def _copy_what_opens(self, *directions: int) -> None:
+        """Where there are no keys, nobody reads application data."""
+        for direction in directions:
+            if self._decryptor is not None and not self._decryptor.has_keys(direction):
+                self._sides[direction].reader.copy_only(COPIED)
 
     def _alert(self, event: Record) -> None:
         current = self._current()
@@ -208,31 +281,23 @@ class Session:
         if current is None:
             self.stray += 1
             return
-        side = self._sides[event.direction]
-        sender = current.sender(event.direction)
-        fragment = event.fragment
-        level = description = None
-        protection: Protection = "encrypted"
+        encrypted = self._sides[event.direction].encrypted and not current.is_tls13
         # An encrypted alert is longer than two bytes (RFC 5246, section 6.2.3); TLS 1.3 hides the type as well.
-        if fragment is not None and len(fragment) == 2 and (current.is_tls13 or not side.encrypted):
-            level, description = fragment
-            protection = "cleartext"
-        current.alerts.append(Alert(sender, event.frame, event.time, level, description))
-        current.sent.append(
-            Sent(
-                sender,
-                "alert",
-                event.frame,
-                event.time,
-                event.length,
-                protection,
-                first_frame=event.first_frame,
-            )
-        )
+        if not encrypted and event.fragment is not None and len(event.fragment) == 2:
+            self._note_alert(current, event, event.fragment, "cleartext")
+        elif not encrypted or not self._open_record(event):
+            self._note_alert(current, event, b"", "encrypted")
+
+    def _note_alert(self, current: Handshake, event: Record, content: bytes, protection: Protection) -> None:
+        level, description = content if len(content) == 2 else (None, None)
+        sender = current.sender(event.direction)
+        if len(current.alerts) < _MOST_SENT:
+            current.alerts.append(Alert(sender, event.frame, event.time, level, description, protection))
+        self._append(current, event, "alert", protection, content)
 
     def _sslv2(self, event: Record) -> None:
         message = messages.parse_sslv2(event.fragment or b"")
-        if isinstance(message, messages.ClientHello | messages.ServerHello):
+        if isinstance(message, _SSLV2_IN_CLEAR):
             self._take(event, message, event.fragment or b"", event.length, event.first_frame)
             return
         current = self._current()
@@ -243,23 +308,21 @@ class Session:
         self._sides[hole.direction].pending = b""
         current = self._current()
         if current is not None:
+            del current.holes[_MOST_HOLES:]  # the first ones, and the last
             current.holes.append((current.sender(hole.direction), hole))
+        if self._decryptor is not None:
+            self._decryptor.lose(hole.direction)
 
-    def _append(self, current: Handshake, event: Record, name: str) -> None:
+    def _append(
+        self, current: Handshake, event: Record, name: str, protection: Protection = "encrypted", raw: bytes = b""
+    ) -> None:
+        """Note a record as a whole."""
         if len(current.sent) >= _MOST_SENT:
             current.truncated = True
             return
         sender = current.sender(event.direction)
         current.sent.append(
-            Sent(
-                sender,
-                name,
-                event.frame,
-                event.time,
-                event.length,
-                "encrypted",
-                first_frame=event.first_frame,
-            )
+            Sent(sender, name, event.frame, event.time, event.length, protection, None, raw, event.first_frame)
         )
 
     # Handshakes
@@ -267,36 +330,51 @@ class Session:
     def _current(self) -> Handshake | None:
         return self.handshakes[-1] if self.handshakes else None
 
-    def _for_message(self, event: Record, message: messages.Message) -> Handshake:
-        """The handshake that a message belongs to; a ClientHello may begin another."""
+    def _for_message(self, event: Record, message: messages.Message, protection: Protection) -> Handshake:
+        """The handshake that a message belongs to; a hello may begin another."""
         current, name = self._current(), message.name
-        if current is not None and not (name == "client_hello" and _begins_another(current)):
+        if current is not None and not _begins_another(current, name, protection):
+            return current
+        if current is not None and len(self.handshakes) >= _MOST_HANDSHAKES:
+            current.truncated = True
             return current
         client = self._guess
         if name in _FROM_CLIENT:
             client = event.direction
         elif name in _FROM_SERVER:
             client = 1 - event.direction
-        for side in self._sides:
-            side.encrypted = side.switched = False
+        if protection == "cleartext":
+            for side in self._sides:
+                side.encrypted = side.switched = False
         return self._open(client, event.first_frame, event.first_time)
 
     def _open(self, client_direction: int, frame: int, time: int) -> Handshake:
         handshake = Handshake(len(self.handshakes), client_direction, frame, time)
+        if self._decryptor is not None:
+            handshake.decryption = Decryption()
         self.handshakes.append(handshake)
         return handshake
 
 
+_SSLV2_IN_CLEAR = messages.ClientHello | messages.SSLv2ServerHello | messages.SSLv2ClientMasterKey
 _FIRST_RECORDS = 4
+_MOST_HOLES = 100
 _MOST_SENT = 2000
+_MOST_HANDSHAKES = 256
+_PLAINTEXT_KEPT = 2048
 
 
-def _begins_another(current: Handshake) -> bool:
-    """Whether a further ClientHello is not the answer to a HelloRetryRequest, nor a repetition."""
+def _begins_another(current: Handshake, name: str, protection: Protection) -> bool:
+    """Whether a message is the first of the next handshake."""
+    if name == "server_hello":  # of a renegotiation whose ClientHello stays closed
+        return current.server_hello is not None and protection == "decrypted"
+    if name != "client_hello":
+        return False
     if current.server_hello is not None:
         return True
     if current.client_hello is None:
         return any(sent.name != "hello_request" for sent in current.sent)
+    # Neither the answer to a HelloRetryRequest, nor a repetition.
     return current.hello_retry_request is None and bool(current.alerts)
 
 

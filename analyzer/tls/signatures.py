@@ -1,12 +1,12 @@
 """Did the holder of this key make this signature of a handshake message? (RFC 8446, section 4.2.3.)"""
 
+from collections.abc import Callable
 from hashlib import md5, sha1
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from analyzer.tls import registry
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
@@ -33,16 +33,26 @@ _PURE = {
 _PSS = {0x0804: 4, 0x0805: 5, 0x0806: 6, 0x0809: 4, 0x080A: 5, 0x080B: 6}
 _BRAINPOOL = {0x081A: 4, 0x081B: 5, 0x081C: 6}
 _HASHES = {1: "MD5", 2: "SHA1", 3: "SHA224", 4: "SHA256", 5: "SHA384", 6: "SHA512"}
+_MD5_LENGTH = 16
 _KINDS = {1: "RSA", 2: "DSA", 3: "ECDSA"}
 
 
 def verify(key: "PublicKeyTypes", scheme: int | None, content: bytes, signature: bytes) -> Verification:
     """Check a signature of `content`; `scheme` is None before TLS 1.2, where the key decides."""
+    name = _before_tls12(key) if scheme is None else registry.signature_scheme(scheme)
+    return _verification(name, lambda: _fits(key, scheme, content, signature))
+
+
+def verify_digest(key: "PublicKeyTypes", digest: bytes, signature: bytes) -> Verification:
+    """Check a signature of MD5 and SHA-1 side by side, as in SSL 3.0 (RFC 6101, section 5.6.8)."""
+    return _verification(_before_tls12(key), lambda: _fits_digest(key, digest, signature))
+
+
+def _verification(name: str | None, fits: Callable[[], bool]) -> Verification:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
-    name = _before_tls12(key) if scheme is None else registry.signature_scheme(scheme)
     try:
-        if _fits(key, scheme, content, signature):
+        if fits():
             return Verification("pass", name)
         return Verification("fail", name, "the certificate's key is not one for this signature scheme")
     except InvalidSignature:
@@ -63,17 +73,17 @@ def _fits(key: "PublicKeyTypes", scheme: int | None, content: bytes, signature: 
         return True
     if scheme in _PURE.values():
         return False
-    kind, digest = (None, _hash(2)) if scheme is None else _kind(scheme)
+    if scheme is None:
+        return _fits_digest(key, md5(content).digest() + sha1(content).digest(), signature)
+    kind, digest = _kind(scheme)
     match key:
-        case rsa.RSAPublicKey() if kind is None:
-            _verify_md5_sha1(key, content, signature)
         case rsa.RSAPublicKey() if kind == "RSA":
             key.verify(signature, content, padding.PKCS1v15(), digest)
         case rsa.RSAPublicKey() if kind == "RSA-PSS":
             key.verify(signature, content, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
-        case dsa.DSAPublicKey() if kind in (None, "DSA"):
+        case dsa.DSAPublicKey() if kind == "DSA":
             key.verify(signature, content, digest)
-        case ec.EllipticCurvePublicKey() if kind in (None, "ECDSA"):
+        case ec.EllipticCurvePublicKey() if kind == "ECDSA":
             key.verify(signature, content, ec.ECDSA(digest))
         case _:
             return False
@@ -116,11 +126,21 @@ def _before_tls12(key: "PublicKeyTypes") -> str | None:
     return None
 
 
-def _verify_md5_sha1(key: "RSAPublicKey", content: bytes, signature: bytes) -> None:
-    """Both hashes side by side, without the name of either (RFC 4346, section 7.4.3)."""
+def _fits_digest(key: "PublicKeyTypes", digest: bytes, signature: bytes) -> bool:
+    """RSA signs both hashes, without the name of either; others sign SHA-1 alone (RFC 4346, section 7.4.3)."""
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric import padding
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa, utils
 
-    signed = key.recover_data_from_signature(signature, padding.PKCS1v15(), None)
-    if signed != md5(content).digest() + sha1(content).digest():
-        raise InvalidSignature
+    sha1_alone, prehashed = digest[_MD5_LENGTH:], utils.Prehashed(hashes.SHA1())
+    match key:
+        case rsa.RSAPublicKey():
+            if key.recover_data_from_signature(signature, padding.PKCS1v15(), None) != digest:
+                raise InvalidSignature
+        case dsa.DSAPublicKey():
+            key.verify(signature, sha1_alone, prehashed)
+        case ec.EllipticCurvePublicKey():
+            key.verify(signature, sha1_alone, ec.ECDSA(prehashed))
+        case _:
+            return False
+    return True

@@ -7,6 +7,7 @@ capture may show a flight late.
 
 from hashlib import algorithms_available, new
 
+from analyzer.tls import messages
 from analyzer.tls.handshake import Handshake, Sent
 
 _OUTSIDE = frozenset(("hello_request", "hello_verify_request"))
@@ -56,13 +57,35 @@ def _flight(sent: list[Sent], sender: str) -> list[Sent]:
     return flight
 
 
+def _post_handshake(handshake: Handshake, until: Sent) -> list[Sent]:
+    """What a client answers to a request behind the handshake, and the request (RFC 8446, section 4.4)."""
+    before = handshake.sent[: handshake.sent.index(until) + 1]
+    start = max((at for at, one in enumerate(before) if one.sender == "client" and _context(one)), default=len(before))
+    answer = [one for one in before[start:] if one.sender == "client" and one.message is not None]
+    asked = _context(answer[0]) if answer else None
+    return [one for one in before if one.sender == "server" and asked and _context(one) == asked] + answer
+
+
+def _context(sent: Sent) -> bytes | None:
+    """Which request a CertificateRequest is, or a Certificate answers; empty within the handshake."""
+    match sent.message:
+        case messages.CertificateRequest(request_context=context) | messages.Certificate(request_context=context):
+            return context
+        case messages.CompressedCertificate(certificate=messages.Certificate(request_context=context)):
+            return context
+    return None
+
+
 def covered(handshake: Handshake, until: Sent, *, including: bool = False) -> bytes:
     """The transcript before a message of it, or with it.
 
     After a HelloRetryRequest a hash stands for the first ClientHello (RFC 8446, section 4.4.1).
     """
     parts: list[bytes] = []
-    for one in transcript(handshake):
+    whole = transcript(handshake)
+    if until not in whole:
+        whole += _post_handshake(handshake, until)
+    for one in whole:
         if one is until and not including:
             break
         if one.name == "hello_retry_request" and handshake.suite is not None:
@@ -91,13 +114,27 @@ def lacks(handshake: Handshake, until: Sent) -> str | None:
     if names.count("client_hello") > 1 + retries:
         return "there is more than one ClientHello"
     before = names[: handshake.sent.index(until)]
-    if "encrypted_handshake" in before:
+    if "encrypted_handshake" in before or (handshake.is_tls13 and _has_closed_record(handshake, until)):
         return "messages before it are encrypted"
     if suite.authentication in _BY_CERTIFICATE and not {"certificate", "compressed_certificate"}.intersection(before):
         return "the server's Certificate is not in the capture"
     if not handshake.is_tls13 and until.sender == "client" and "server_hello_done" not in before:
         return "the end of the server's flight is not in the capture"
     return None
+
+
+def _has_closed_record(handshake: Handshake, until: Sent) -> bool:
+    """Whether records that may hold messages stay closed; the client's early data holds none."""
+    hello = handshake.client_hello
+    senders = ("server",) if hello is not None and hello.early_data else ("server", "client")
+    answered = False
+    for one in handshake.sent:
+        if one is until:
+            break
+        answered = answered or one.name == "server_hello"
+        if answered and one.name == "application_data" and one.protection == "encrypted" and one.sender in senders:
+            return True
+    return False
 
 
 _BY_CERTIFICATE = frozenset(("RSA", "DSS", "ECDSA"))

@@ -1,0 +1,160 @@
+"""Do the certificates of each side lead to an anchor? What the handshake says of them, put before the validator."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import time_ns
+
+from analyzer import truststores
+from analyzer.errors import UsageError
+from analyzer.pki.context import Exchange
+from analyzer.pki.verdict import Validator
+from analyzer.results import CertificateReport, ChainReport, HandshakeReport, Sender
+from analyzer.tls import messages
+from analyzer.tls.handshake import Handshake
+
+_RAW_PUBLIC_KEY = 2
+Files = str | Path | Iterable[str | Path]
+
+
+@dataclass(slots=True, frozen=True)
+class Trust:
+    """Whom the parties trust, and when: the options of an analysis."""
+
+    trust: Files = "mozilla"
+    """What the client trusts: mozilla, system, none, files and folders."""
+    client_trust: Files = ()
+    """What the server trusts; without it the client's chain is undetermined."""
+    crl: Files = ()
+    """Revocation lists."""
+    server_name: str | None = None
+    """Whom the client meant to reach, where the hello does not say, or says something else."""
+    at: str = "capture"
+    """Validation time: capture (each handshake's own), now, or an ISO 8601 time."""
+
+    def time(self) -> int | None:
+        """The fixed validation time in nanoseconds since 1970; None for that of each handshake."""
+        if self.at == "capture":
+            return None
+        if self.at == "now":
+            return time_ns()
+        try:
+            moment = datetime.fromisoformat(self.at)
+        except ValueError:
+            raise UsageError(f"{self.at}: no time; capture, now, or such as 2026-11-23T14:25:00Z") from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return int(moment.timestamp() * 1_000_000) * 1000
+
+
+class Chains:
+    """Judges the certificates of one capture's handshakes."""
+
+    def __init__(self, trust: Trust) -> None:
+        """Load the stores; raises UsageError where that fails."""
+        self._time = trust.time()
+        self._server_name = trust.server_name
+        self._validator = Validator(
+            truststores.load(several(trust.trust)),
+            truststores.load(several(trust.client_trust)),
+            crls=[truststores.load_revocation_list(path) for path in several(trust.crl)],
+        )
+
+    def learn(self, report: HandshakeReport) -> None:
+        """Certificates that were sent here may complete a chain elsewhere in the capture."""
+        for sender in _SIDES:
+            sent = _sent(report.facts, sender) if report.facts else None
+            if sent is not None and sent.chain:
+                self._validator.learn(sent.chain, report.display_filter)
+
+    def judge(self, report: HandshakeReport) -> None:
+        """Fill in the report's certificates and chains."""
+        facts = report.facts
+        if facts is None:
+            return
+        for sender in _SIDES:
+            sent = _sent(facts, sender)
+            if sent is None or not sent.chain:
+                continue
+            report.certificates[sender] = [self._certificate(der) for der in sent.chain]
+            if not sent.raw_public_key:
+                report.chain[sender] = self._chain(report, facts, sender, sent)
+
+    def _certificate(self, der: bytes) -> CertificateReport:
+        return self._validator.certificate(der).report
+
+    def _chain(self, report: HandshakeReport, facts: Handshake, sender: Sender, sent: "_Sent") -> ChainReport:
+        exchange = self._of_server(facts, sent) if sender == "server" else _of_client(facts)
+        time = report.start if self._time is None else self._time
+        return self._validator.validate(sent.chain, exchange, time=time).report
+
+    def _of_server(self, facts: Handshake, sent: "_Sent") -> Exchange:
+        hello, suite = facts.client_hello, facts.suite
+        return Exchange(
+            role="server",
+            reference=self._server_name or (hello.server_name if hello else None),
+            signature_schemes=(hello.signature_algorithms if hello else None) or (),
+            key_exchange=suite.key_exchange if suite else None,
+            staple=sent.staple,
+            timestamps=sent.timestamps,
+        )
+
+
+_SIDES: tuple[Sender, Sender] = ("server", "client")
+
+
+@dataclass(slots=True)
+class _Sent:
+    """One side's Certificate message, and what came with it."""
+
+    chain: tuple[bytes, ...] = field(default=())
+    raw_public_key: bool = False
+    staple: bytes | None = None
+    timestamps: bytes | None = None
+
+
+def _sent(facts: Handshake, sender: Sender) -> _Sent | None:
+    found = facts.first("certificate", sender) or facts.first("compressed_certificate", sender)
+    message = found.message if found else None
+    if isinstance(message, messages.CompressedCertificate):
+        message = message.certificate
+    answer = facts.first("server_hello", "server")
+    if sender == "server" and answer is not None and isinstance(answer.message, messages.SSLv2ServerHello):
+        return _Sent((answer.message.certificate,) if answer.message.certificate else ())
+    if not isinstance(message, messages.Certificate) or not message.entries:
+        return None
+    leaf = message.entries[0]
+    status = facts.first("certificate_status", sender)
+    staple = leaf.ocsp_response
+    if status is not None and isinstance(status.message, messages.CertificateStatus):
+        staple = next(iter(status.message.responses), None)
+    timestamps = leaf.extension(_TIMESTAMPS)
+    raw, hello = False, facts.server_hello
+    if hello is not None:
+        agreed = hello.server_certificate_type if sender == "server" else hello.client_certificate_type
+        raw = agreed == _RAW_PUBLIC_KEY
+        if timestamps is None and sender == "server":
+            timestamps = hello.extension(_TIMESTAMPS)
+    return _Sent(message.certificates, raw, staple, timestamps)
+
+
+_TIMESTAMPS = 18
+
+
+def _of_client(facts: Handshake) -> Exchange:
+    request = facts.first("certificate_request", "server")
+    message = request.message if request else None
+    if not isinstance(message, messages.CertificateRequest):
+        return Exchange(role="client")
+    return Exchange(
+        role="client",
+        authorities=message.certificate_authorities,
+        certificate_types=tuple(message.certificate_types),
+        signature_schemes=message.signature_algorithms or (),
+        key_exchange=facts.suite.key_exchange if facts.suite else None,
+    )
+
+
+def several(files: Files) -> list[str | Path]:
+    """One file or several, as a list."""
+    return [files] if isinstance(files, str | Path) else list(files)

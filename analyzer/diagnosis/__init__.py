@@ -1,0 +1,1 @@
+"""Why did a handshake fail, and what can be done? From reports to findings."""

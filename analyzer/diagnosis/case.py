@@ -1,0 +1,387 @@
+"""What is known of one handshake, in the words in which a diagnosis asks for it?"""
+
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from analyzer.diagnosis import stacks
+from analyzer.diagnosis.surroundings import Surroundings
+from analyzer.pki.certificate import Certificate
+from analyzer.pki.names import Name
+from analyzer.results import CertificateReport, CheckReport, FindingEvidence, HandshakeReport, Sender
+from analyzer.tls import inference, messages, registry
+from analyzer.tls.handshake import Sent
+
+Stage = Literal[
+    "connection",
+    "preamble",
+    "hello",
+    "server-authentication",
+    "client-authentication",
+    "finished",
+    "resumption",
+    "application",
+    "capture",
+]
+"""Where in a connection something is: before TCP was open, in what is spoken before TLS, until the ServerHello, until
+the client answers the server's flight, until the server takes the client's certificate, or its Finished; with a
+session that goes on, in the application, or in the capture itself."""
+How = Literal["alert", "encrypted-alert", "fin", "rst", "left", "silence"]
+
+OTHER: dict[Sender, Sender] = {"client": "server", "server": "client"}
+_HANDSHAKE_TYPES = {
+    "hello_request": 0,
+    "client_hello": 1,
+    "server_hello": 2,
+    "hello_retry_request": 2,
+    "new_session_ticket": 4,
+    "encrypted_extensions": 8,
+    "certificate": 11,
+    "server_key_exchange": 12,
+    "certificate_request": 13,
+    "server_hello_done": 14,
+    "certificate_verify": 15,
+    "client_key_exchange": 16,
+    "finished": 20,
+    "compressed_certificate": 25,
+}
+_ENDS_NOTHING = frozenset(("close_notify", "no_renegotiation", "no_certificate", "unrecognized_name", "user_canceled"))
+"""Alerts that, as warnings, do not end a handshake (RFC 5246, section 7.2)."""
+_ANSWERS_A_CLOSING = frozenset(("close_notify", "decode_error", "internal_error", "unexpected_message"))
+"""Alerts that a stack may send because the peer has closed in mid-handshake."""
+
+
+@dataclass(slots=True, frozen=True)
+class Ending:
+    """How the handshake ended, and by whom."""
+
+    sender: Sender | None
+    """Who ended it; None where the capture shows no end."""
+    how: How
+    alert: str | None = None
+    """IANA's name of the alert; None where there is none, or it is encrypted."""
+    frame: int | None = None
+    time: int | None = None
+    """Nanoseconds since 1970-01-01 UTC."""
+
+    @property
+    def words(self) -> str:
+        """What the sender did: `sent the fatal alert unknown_ca`."""
+        match self.how:
+            case "alert":
+                return f"sent the alert {self.alert}"
+            case "encrypted-alert":
+                return "sent an alert that is encrypted"
+            case "fin":
+                return "closed the connection (FIN) without an alert"
+            case "rst":
+                return "reset the connection (RST) without an alert"
+            case "left":
+                return "finished the handshake and left without a request"
+        return "went silent"
+
+
+class Case:
+    """One handshake, or a connection that should have become one, and what the capture knows around it."""
+
+    def __init__(self, report: HandshakeReport, around: Surroundings) -> None:
+        self.report = report
+        self.around = around
+        self.facts = report.facts
+        self.carrier = report.carrier
+        self.hello = report.facts.client_hello if report.facts else None
+        self.answer = report.facts.server_hello if report.facts else None
+
+    # How it went
+
+    @property
+    def established(self) -> bool:
+        """Both sides finished."""
+        return self.report.outcome == "established"
+
+    @property
+    def failed(self) -> bool:
+        """Something ended it before."""
+        return self.report.outcome == "failed"
+
+    @cached_property
+    def sizes(self) -> inference.Inference | None:
+        """What the sizes of encrypted records tell; None before TLS 1.3."""
+        if self.facts is None or self.answer is None or not self.facts.is_tls13:
+            return None
+        return inference.infer(self.facts)
+
+    @cached_property
+    def ending(self) -> Ending:
+        """What ended it: an alert before all, or else the first FIN or RST."""
+        closing = self._closing()
+        alert = self._alert()
+        if alert is None or closing is None:
+            return alert or closing or Ending(None, "silence")
+        comes_after = alert.frame is not None and closing.frame is not None and alert.frame > closing.frame
+        if comes_after and alert.sender != closing.sender and self._may_answer(alert):
+            return closing
+        return alert
+
+    def _may_answer(self, alert: Ending) -> bool:
+        """Whether an alert may be sent merely because the peer has closed; one of TLS 1.3 that only its size tells is
+        what the server says of the client's flight."""
+        if alert.how == "encrypted-alert":
+            return self.facts is not None and not self.facts.is_tls13
+        return alert.alert in _ANSWERS_A_CLOSING
+
+    def _closing(self) -> Ending | None:
+        if self.facts is not None:
+            found = [(who, how, frame, time) for who, how, frame, time in self.facts.closings]
+        else:
+            marks = self.carrier.closings if self.carrier else ()
+            found = [(mark.sender, mark.kind, mark.frame, mark.time) for mark in marks]
+        if not found:
+            return None
+        sender, how, frame, time = found[0]
+        return Ending(sender, "rst" if how == "rst" else "fin", None, frame, time)
+
+    def _alert(self) -> Ending | None:
+        if self.facts is None:
+            return None
+        readable = [alert for alert in self.facts.alerts if alert.description is not None]
+        for alert in sorted(readable, key=lambda alert: not alert.fatal):
+            description = registry.alert_description(alert.description or 0)
+            if alert.fatal or description not in _ENDS_NOTHING:
+                return Ending(alert.sender, "alert", description, alert.frame, alert.time)
+        hidden = next((alert for alert in self.facts.alerts if alert.description is None), None)
+        if hidden is not None:
+            return Ending(hidden.sender, "encrypted-alert", None, hidden.frame, hidden.time)
+        roles = self.sizes.roles if self.sizes else {}
+        sent = next((self.facts.sent[index] for index, role in sorted(roles.items()) if role == "alert"), None)
+        if sent is None and self.cut_flight:
+            sent = self.cut_flight[-1]
+        return Ending(sent.sender, "encrypted-alert", None, sent.frame, sent.time) if sent else None
+
+    @cached_property
+    def cut_flight(self) -> list[Sent]:
+        """The server's encrypted records where they end in an alert before its flight is complete (TLS 1.3)."""
+        facts = self.facts
+        if facts is None or not facts.is_tls13 or facts.suite is None:
+            return []
+        hidden = [sent for sent in facts.sent if sent.name == "application_data" and sent.protection == "encrypted"]
+        flight = [sent for sent in hidden if sent.sender == "server"]
+        paddings = (0, inference.JSSE_PADDING)
+        sizes = [inference.Sizes(facts.suite.hash_length, facts.suite.tag_length or 16, each) for each in paddings]
+        if len(flight) < 2 or len(flight) != len(hidden) or flight[-1].length not in {size.alert for size in sizes}:
+            return []
+        return [] if any(sent.length == size.finished for sent in flight for size in sizes) else flight
+
+    @cached_property
+    def stage(self) -> Stage:
+        """Where it stopped."""
+        facts = self.facts
+        if facts is None:
+            return "preamble" if self.carrier and self.carrier.preambles else "connection"
+        if self.established:
+            return "application"
+        if self.answer is None and not self.sent("server_hello_done") and not self.sent("client_key_exchange"):
+            return "hello"
+        if not self.client_answered:
+            return "server-authentication"
+        return "client-authentication" if self.report.client_certificate_requested else "finished"
+
+    @cached_property
+    def client_answered(self) -> bool:
+        """Whether the client took the server's flight: something of it followed that is no alert."""
+        facts = self.facts
+        if facts is None:
+            return False
+        if not facts.is_tls13:
+            return any(self.sent(name, "client") for name in ("client_key_exchange", "certificate", "finished"))
+        if self.sent("finished", "client") or self.sent("certificate", "client"):
+            return True
+        if self.sizes is None or self.sizes.answer == "refused-server":
+            return False
+        if self.sizes.answer != "unknown":
+            return True
+        return not (self.hello and self.hello.early_data) and facts.first("application_data", "client") is not None
+
+    def refusal(self, of: Sender) -> Ending | None:
+        """How the other side turned down the certificate of this one; None where it did not.
+
+        curl and Node finish a handshake with a server that they dislike, and leave without a request.
+        """
+        ending = self.ending
+        if of == "server" and self.established and left_silently(self.report):
+            return Ending("client", "left", None, self.report.last_frame)
+        if not self.failed or ending.sender != OTHER[of]:
+            return None
+        if of == "client":
+            presented = self.report.client_certificate_presented is True
+            return ending if presented and self.stage == "client-authentication" else None
+        shown = bool(self.report.certificates["server"]) or self.hidden_server_certificate
+        return ending if shown and self.stage == "server-authentication" else None
+
+    @property
+    def hidden_server_certificate(self) -> bool:
+        """Whether the server's certificate is there, encrypted: TLS 1.3 without keys, and no pre-shared key."""
+        if self.facts is None or not self.facts.is_tls13 or self.answer is None or self.answer.selected_psk is not None:
+            return False
+        protected = (sent for sent in self.facts.sent if sent.name == "application_data" and sent.sender == "server")
+        return any(sent.length > 200 for sent in protected)
+
+    @property
+    def declined(self) -> bool:
+        """Whether the client was asked for a certificate and sent none."""
+        return self.report.authentication == "requested-not-provided"
+
+    @property
+    def asked(self) -> bool:
+        """Whether the client was asked for a certificate."""
+        return self.report.client_certificate_requested is True
+
+    # What was said
+
+    def sent(self, name: str, sender: Sender | None = None) -> Sent | None:
+        """The first readable message of this name."""
+        found = self.facts.first(name, sender) if self.facts else None
+        return found if found is not None and (found.message is not None or name == "change_cipher_spec") else None
+
+    @cached_property
+    def request(self) -> messages.CertificateRequest | None:
+        """The CertificateRequest, where it can be read."""
+        return self.facts.find(messages.CertificateRequest, "server") if self.facts else None
+
+    @cached_property
+    def authorities(self) -> list[str]:
+        """The authorities that the CertificateRequest names, as text."""
+        return [name_of(encoded) for encoded in self.request.certificate_authorities] if self.request else []
+
+    @cached_property
+    def head(self) -> dict[Sender, bytes]:
+        """First bytes of either side where they are no TLS."""
+        return self.carrier.heads if self.carrier else {"client": b"", "server": b""}
+
+    def plaintext(self, sender: Sender) -> bytes:
+        """The first bytes of decrypted application data of a side; empty without keys."""
+        return self.facts.plaintext.get(sender, b"") if self.facts else b""
+
+    # Certificates
+
+    def leaf(self, side: Sender) -> CertificateReport | None:
+        """The certificate that a side presented, where it can be read."""
+        certificates = self.report.certificates[side]
+        return certificates[0] if certificates else None
+
+    def parsed(self, side: Sender) -> list[Certificate]:
+        """A side's certificates, to ask for more than a report says."""
+        found = self.facts.find(messages.Certificate, side) if self.facts else None
+        return [Certificate(encoded) for encoded in found.certificates] if found else []
+
+    def check(self, side: Sender, name: str, *, leaf: bool | None = None) -> CheckReport | None:
+        """The first failed check of this name; `leaf`: of the first certificate only, or of the others only."""
+        chain, first = self.report.chain[side], self.leaf(side)
+        if chain is None or first is None:
+            return None
+        for check in chain.checks:
+            if check.check == name and check.status == "fail":
+                is_first = check.certificate in (None, first.sha256)
+                if leaf is None or leaf == is_first:
+                    return check
+        return None
+
+    def certificate(self, side: Sender, sha256: str | None) -> CertificateReport | None:
+        """The certificate of a side that a check is about."""
+        return next((one for one in self.report.certificates[side] if one.sha256 == sha256), None)
+
+    # Who they are
+
+    @cached_property
+    def client_stack(self) -> stacks.Guess | None:
+        """Which implementation the client may be."""
+        return stacks.client(self.facts) if self.facts else None
+
+    @cached_property
+    def server_stack(self) -> stacks.Guess | None:
+        """Which implementation the server may be."""
+        return stacks.server(self.facts) if self.facts else None
+
+    def stack(self, side: Sender) -> stacks.Guess | None:
+        """Which implementation a side may be."""
+        return self.client_stack if side == "client" else self.server_stack
+
+    def name(self, side: Sender) -> str:
+        """A side in words, with what it seems to be: `the client 192.0.2.10 (by its hello, Java JSSE)`."""
+        guess = self.stack(side)
+        where = f"the client {self.report.client.ip}" if side == "client" else f"the server {self.report.server}"
+        return f"{where} ({guess.words})" if guess else where
+
+    # Where to look, and how to try
+
+    def see(self, *things: Sent | Ending | int | None) -> list[FindingEvidence]:
+        """Where things are, each once; None is left out."""
+        found: dict[tuple[int | None, str], FindingEvidence] = {}
+        for thing in things:
+            if thing is None or (isinstance(thing, Ending) and thing.frame is None):
+                continue
+            one = self._see(thing)
+            found[one.frame, one.display_filter] = one
+        return list(found.values()) or [FindingEvidence(self.report.first_frame, self.report.display_filter)]
+
+    def _see(self, thing: Sent | Ending | int) -> FindingEvidence:
+        frame = thing if isinstance(thing, int) else thing.frame
+        shows = f"frame.number == {frame}"
+        protocol = "dtls" if self.report.transport == "udp" else "tls"
+        if isinstance(thing, Ending) and thing.how == "alert":
+            shows = f"{self.report.display_filter} && {protocol}.alert_message"
+        elif isinstance(thing, Sent) and thing.protection != "encrypted" and thing.name in _HANDSHAKE_TYPES:
+            shows = f"{self.report.display_filter} && {protocol}.handshake.type == {_HANDSHAKE_TYPES[thing.name]}"
+        return FindingEvidence(frame, shows)
+
+    def lacks(self, name: str) -> FindingEvidence:
+        """A display filter that shows nothing, since this message is not there."""
+        protocol = "dtls" if self.report.transport == "udp" else "tls"
+        return FindingEvidence(
+            None, f"{self.report.display_filter} && {protocol}.handshake.type == {_HANDSHAKE_TYPES[name]}"
+        )
+
+    @property
+    def keys_wanted(self) -> str:
+        """How to make the encrypted part readable."""
+        return (
+            "let the client write its secrets (SSLKEYLOGFILE; Java: an agent such as extract-tls-secrets), capture "
+            "again, "
+            "and give the file with --keylog"
+        )
+
+    def s_client(self, *options: str, then: str = "") -> str:
+        """An `openssl s_client` that tries the same server, piped into `then`; safe to paste whatever the names are."""
+        server = self.report.server
+        name = ["-servername", self.report.server_name] if self.report.server_name else ["-noservername"]
+        words = ["openssl", "s_client", "-connect", str(server), *name, *options]
+        return f"`{' '.join(map(shlex.quote, words))} </dev/null{' | ' + then if then else ''}`"
+
+    def gap(self, later: Ending) -> float | None:
+        """Seconds between the last message before an ending and the ending."""
+        if self.facts is None or later.time is None:
+            return None
+        before = [sent.time for sent in self.facts.sent if sent.time < later.time]
+        return (later.time - max(before, default=self.report.start)) / 1e9
+
+
+def left_silently(report: HandshakeReport) -> bool:
+    """Whether the client of an established handshake said nothing more, and the connection is over."""
+    if report.closed_by is None or report.resumption is not None or report.facts is None:
+        return False
+    return not any(
+        one.message == "application_data" and one.sender == "client" and one.length not in _ALERT_LENGTHS
+        for one in report.messages
+    )
+
+
+_ALERT_LENGTHS = frozenset((2, 11, 18, 19, 26, 35))
+
+
+def name_of(encoded: bytes) -> str:
+    """A distinguished name as text, or what it is instead."""
+    try:
+        return Name(encoded).text or "an empty name"
+    except ValueError:
+        return f"a name that cannot be parsed ({len(encoded)} bytes)"

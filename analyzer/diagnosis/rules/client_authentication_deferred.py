@@ -1,0 +1,108 @@
+"""The server asks for the client's certificate only after the handshake, and that does not work here.
+
+What it means: Some servers (Apache with per-directory SSLVerifyClient, IIS, SAP) first look at the request and then
+ask: in TLS 1.2 by a renegotiation, in TLS 1.3 by post-handshake authentication. Go, rustls, BoringSSL and HTTP/2 allow
+neither, and few clients of TLS 1.3 offer it.
+
+On the wire: TLS 1.2: after application data a HelloRequest (28 encrypted bytes), then a second handshake, or the alert
+no_renegotiation, or a close. TLS 1.3: the ClientHello lacks post_handshake_auth, and the server answers 403.
+
+Client's owner: Use a client that can (curl with HTTP/1.1, OpenSSL's -enable_pha), or an endpoint that asks at once.
+
+Server's owner: Ask in the first handshake, on a host name or port of its own (SSLVerifyClient on the virtual host; IIS:
+`Negotiate Client Certificate` enabled for the binding).
+
+References: RFC 8446, section 4.6.2; RFC 5246, section 7.4.1.1; RFC 9113, section 9.2.1; RFC 8740.
+"""
+
+from analyzer.diagnosis.case import Case
+from analyzer.diagnosis.faults import sentence
+from analyzer.diagnosis.finding import Judgment, advise
+from analyzer.diagnosis.surroundings import Surroundings
+from analyzer.results import HandshakeReport
+from analyzer.tls.handshake import Sent
+
+SEVERITY = "error"
+STAGE = "client-authentication"
+SPECIFICITY = 3
+WHEN = ("failed", "established")
+
+_HELLO_REQUESTS = frozenset((20, 28, 48, 64, 80))
+"""Lengths of an encrypted HelloRequest: ChaCha20, GCM, CBC with its MACs."""
+
+
+def applies(report: HandshakeReport, around: Surroundings) -> bool:
+    """Whether something like a handshake goes on behind application data."""
+    if report.handshake:
+        return True
+    messages = report.messages
+    return (
+        bool(messages)
+        and report.resumption is None
+        and messages[-1].message != "application_data"
+        and (
+            any(one.message in ("encrypted_handshake", "hello_request", "certificate_request") for one in messages[-3:])
+        )
+    )
+
+
+def judge(case: Case) -> Judgment | None:
+    """A renegotiation that asks for a certificate, one that is refused, or a request behind the handshake."""
+    facts = case.facts
+    if facts is None:
+        return None
+    if case.failed:
+        renegotiates = facts.index > 0 and (case.asked or case.ending.alert == "no_renegotiation")
+        return _judgment(case, "renegotiated to ask for one, which failed", None, failed=True) if renegotiates else None
+    if facts.index and case.asked:
+        return _judgment(case, "asked for one by a renegotiation", case.sent("certificate_request"), failed=False)
+    data = [sent for sent in facts.sent if sent.name == "application_data"]
+    begun = data[0].frame if data else None
+    if facts.is_tls13:
+        finished = facts.first("finished", "client")
+        later = [
+            sent
+            for sent in facts.sent
+            if finished and sent.name == "certificate_request" and sent.frame > finished.frame
+        ]
+        if later:
+            return _judgment(case, "asked for one after the handshake", later[0], failed=False)
+        return None
+    if begun is None:
+        return None
+    asks = next((sent for sent in facts.sent if sent.frame > begun and _is_hello_request(sent)), None)
+    if asks is None:
+        return None
+    if _is_followed(case, asks):
+        return None
+    return _judgment(case, "seems to have asked for a renegotiation, which the client did not begin", asks, failed=True)
+
+
+def _is_followed(case: Case, asks: Sent) -> bool:
+    """Whether a handshake of the client's follows, read or not."""
+    report, sent = case.report, case.facts.sent if case.facts else []
+    if any(one.frame > asks.frame and one.name == "encrypted_handshake" for one in sent if one.sender == "client"):
+        return True
+    return case.around.following(report) is not None
+
+
+def _is_hello_request(sent: Sent) -> bool:
+    if sent.sender != "server":
+        return False
+    return sent.name == "hello_request" or (sent.name == "encrypted_handshake" and sent.length in _HELLO_REQUESTS)
+
+
+def _judgment(case: Case, what: str, sent: Sent | None, *, failed: bool) -> Judgment:
+    return Judgment(
+        confidence="likely",
+        severity=None if case.failed else "warning" if failed else "notice",
+        explains=case.failed,
+        summary=f"{sentence(case.name('server'))} did not ask for a client certificate at once, but {what}.",
+        remedy=advise(
+            client="use a client that can be asked later (HTTP/1.1, post-handshake authentication), or another "
+            "endpoint.",
+            server="ask in the first handshake, on a host name or port of its own.",
+            confirm=f"{case.s_client('-tls1_3', '-enable_pha')}, then request the path that needs a certificate.",
+        ),
+        evidence=case.see(sent, case.ending if failed else None),
+    )

@@ -1,0 +1,58 @@
+"""The server refused the connection right after the client's certificate, and why cannot be seen.
+
+What it means: The client presented a certificate and the server ended the handshake. Its alert is encrypted, vague or
+missing, and either the certificate cannot be read (TLS 1.3 without keys) or nothing is wrong with it by what is known
+here: then the server trusts other authorities, its revocation list is old, or it compares with a list of its own.
+
+On the wire: TLS 1.3: the client's flight (Certificate, CertificateVerify, Finished), then one record of 19 bytes (35
+from Java) before any ticket, then FIN or RST; Node sends the FIN alone. TLS 1.2: an alert in clear after the client's
+flight. The client believes to be connected, and its application sees "connection reset".
+
+Client's owner: Compare dates, purpose, chain and issuer of the certificate with what the server asks for.
+
+Server's owner: The server's log says why. To see the certificate, make the secrets available.
+
+References: RFC 8446, sections 4.4.2.4 and 6.2.
+"""
+
+from analyzer.diagnosis.case import Case
+from analyzer.diagnosis.faults import CERTIFICATE_ALERTS, sentence
+from analyzer.diagnosis.finding import Judgment, advise
+
+SEVERITY = "error"
+STAGE = "client-authentication"
+SPECIFICITY = 1
+WHEN = ("failed",)
+
+
+def judge(case: Case) -> Judgment | None:
+    """The server ends it behind a client flight with a certificate."""
+    ending = case.refusal("client")
+    if ending is None:
+        return None
+    about = ending.alert in CERTIFICATE_ALERTS or ending.alert == "access_denied"
+    if ending.how == "alert" and not about and ending.alert not in ("handshake_failure", "internal_error"):
+        return None
+    seen, chain = case.leaf("client"), case.report.chain["client"]
+    fine = " By what is known here nothing is wrong with it." if chain and chain.status == "pass" else ""
+    hidden = "" if seen else " Both certificate and reason are encrypted."
+    worked = [
+        other
+        for other in case.around.established_of_server(case.report)
+        if other.authentication == "mutual" and other.client.ip != case.report.client.ip
+    ]
+    others = f" Another client was accepted ({worked[0].display_filter})." if worked else ""
+    return Judgment(
+        confidence="certain" if about else "likely",
+        summary=f"{sentence(case.name('client'))} presented a certificate, and {case.name('server')} {ending.words} "
+        "right "
+        f"after it.{fine}{hidden}{others}",
+        remedy=advise(
+            client="compare dates, purpose, chain and issuer of the certificate with what the server asks for"
+            f"{'' if seen else '; or ' + case.keys_wanted}.",
+            server="look into the log for the reason, then into the truststore for clients and its revocation lists.",
+            confirm=f"{case.s_client('-cert', 'client.pem', '-key', 'client.key', '-tls1_2')} shows the alert in "
+            "clear.",
+        ),
+        evidence=case.see(case.sent("certificate", "client"), ending),
+    )

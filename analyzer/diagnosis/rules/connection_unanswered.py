@@ -1,0 +1,43 @@
+"""Nobody answered the client's attempts to connect.
+
+What it means: The SYNs, or the answers to them, are dropped: a firewall or security group, a wrong route, a host that
+is down. This is no TLS matter.
+
+On the wire: SYN, repeated after 1, 3, 7 seconds, and nothing from the server.
+
+Client's owner: Check host and port; ask whether this client's address is allowed through.
+
+Server's owner: Let the client's address through the firewall and the security group, and look for the way back.
+
+References: RFC 9293, section 3.8.
+"""
+
+from analyzer.diagnosis.case import Case
+from analyzer.diagnosis.finding import Judgment, advise
+
+SEVERITY = "error"
+STAGE = "connection"
+SPECIFICITY = 3
+WHEN = ("attempt",)
+
+
+def judge(case: Case) -> Judgment | None:
+    """SYNs, and not a segment of the server."""
+    below = case.carrier
+    if below is None or any(mark.sender == "server" for mark in (*below.openings, *below.closings)):
+        return None
+    syns = [mark for mark in below.openings if mark.kind == "syn"]
+    if not syns or any(below.heads.values()):
+        return None
+    server, seconds = case.report.server, (syns[-1].time - syns[0].time) / 1e9
+    count = f"{len(syns)} SYNs within {seconds:.0f} s" if len(syns) > 1 else "1 SYN"
+    return Judgment(
+        confidence="certain" if len(syns) > 1 else "likely",
+        summary=f"The server {server} did not answer {case.report.client.ip} ({count}): something on the way drops it.",
+        remedy=advise(
+            client="check host name and port.",
+            network=f"let {case.report.client.ip} through to {server}, and the answers back.",
+            confirm=f"`nc -vz {server.ip} {server.port}`, and a capture on the server's side: do the SYNs arrive?",
+        ),
+        evidence=case.see(*(mark.frame for mark in syns)),
+    )

@@ -1,0 +1,57 @@
+"""Packets of the handshake had to be sent again, and that is where the time went.
+
+What it means: The network loses packets, or delays them beyond the sender's patience. Each loss costs at least 200 ms,
+that of a SYN a second.
+
+On the wire: Retransmissions between the first and the last message of the handshake.
+
+Client's owner: Try from another network to find out which part of the way it is.
+
+Network's owner: Look for the link that drops: full queues, duplex faults, radio.
+
+References: RFC 6298; RFC 8985.
+"""
+
+from analyzer.diagnosis.case import Case
+from analyzer.diagnosis.finding import Judgment, advise
+from analyzer.diagnosis.surroundings import Surroundings
+from analyzer.results import HandshakeReport
+
+SEVERITY = "notice"
+STAGE = "connection"
+SPECIFICITY = 1
+WHEN = ("established",)
+
+_LONG = 0.2
+"""Seconds: the shortest timeout after which Linux sends again."""
+
+
+def applies(report: HandshakeReport, around: Surroundings) -> bool:
+    """Whether something was repeated and it took long."""
+    return report.carrier is not None and report.duration is not None and report.duration >= _LONG
+
+
+def judge(case: Case) -> Judgment | None:
+    """Repeated segments within the handshake."""
+    below, report = case.carrier, case.report
+    done = case.report.messages[-1].frame if case.report.messages else 0
+    last = next((one.frame for one in report.messages if one.time >= (report.duration or 0.0)), done)
+    frames = sorted(
+        frame
+        for repeated in (below.repeated.values() if below else ())
+        for frame in repeated
+        if report.first_frame < frame <= last
+    )
+    if not frames or report.duration is None:
+        return None
+    return Judgment(
+        confidence="likely",
+        explains=False,
+        summary=f"The handshake took {report.duration:.2f} s, and {len(frames)} of its packets had to be sent again.",
+        remedy=advise(
+            client="try from another network to find out which part of the way loses packets.",
+            network="look for the link that drops packets.",
+            confirm=f"the display filter `{report.display_filter} && tcp.analysis.retransmission`.",
+        ),
+        evidence=case.see(*frames[:4]),
+    )

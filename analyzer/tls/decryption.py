@@ -1,0 +1,183 @@
+"""When do the keys of a connection change, and which of its records do they open?
+
+In TLS 1.3 each direction passes through epochs (RFC 8446, section 2): [early data,] handshake, application data; a
+KeyUpdate begins another. Up to TLS 1.2 each ChangeCipherSpec begins one (RFC 5246, section 7.1). A record that the
+present keys do not open is tried with those of the epochs to come: the message that changes them may be missing.
+"""
+
+from typing import NamedTuple
+
+from analyzer.results import Sender
+from analyzer.tls import protection
+from analyzer.tls.handshake import Decryption, Handshake, Sent
+from analyzer.tls.keyring import Keyring
+from analyzer.tls.keyschedule import key_block, next_traffic_secret
+from analyzer.tls.protection import Plain, Protection, Unsupported
+from analyzer.tls.record import APPLICATION_DATA, Record
+from analyzer.tls.registry import Suite
+
+_EARLY = "CLIENT_EARLY_TRAFFIC_SECRET"
+_EPOCHS: dict[Sender, tuple[str, ...]] = {
+    "client": (_EARLY, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0"),
+    "server": ("SERVER_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"),
+}
+_TRIES = 64
+"""So many numbers are tried for a record behind a hole, since how many records it swallowed is not known."""
+_MOST_TRIES = 64 * _TRIES
+
+
+class _Epoch(NamedTuple):
+    label: str
+    """The key log's, of TLS 1.3."""
+    secret: bytes
+    protection: Protection
+
+
+class _Direction:
+    """What opens the records of one direction."""
+
+    __slots__ = ("early", "epochs", "lost", "tries")
+
+    def __init__(self) -> None:
+        self.epochs: list[_Epoch] = []
+        """The present one and those to come, as far as their secrets are known."""
+        self.lost = False
+        """Records are missing, so that the next one's number is not known."""
+        self.tries = _MOST_TRIES
+        self.early = 0
+        """Records before the ServerHello: 0-RTT data."""
+
+
+class Decryptor:
+    """Follows the epochs of one connection."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._directions = [_Direction(), _Direction()]
+
+    def has_keys(self, direction: int) -> bool:
+        """Whether there is anything to open records of this direction with, now or later."""
+        return bool(self._directions[direction].epochs)
+
+    def open(self, handshake: Handshake, event: Record) -> Plain | None:
+        """What a protected record holds; None where it stays closed."""
+        direction = self._directions[event.direction]
+        if not direction.epochs:
+            if handshake.server_hello is None:
+                direction.early += event.type == APPLICATION_DATA
+            else:
+                _state(handshake).closed += 1
+            return None
+        tries = _TRIES if direction.lost and direction.tries > 0 else 1
+        for at, epoch in enumerate(direction.epochs):
+            if tries > 1:
+                direction.tries -= tries
+            plain = epoch.protection.open(event, tries)
+            if plain is not None:
+                del direction.epochs[:at]
+                direction.lost = False
+                _state(handshake).opened += 1
+                return plain
+        _state(handshake).closed += 1
+        if not self._may_be_early(handshake, event):
+            self.pass_over(event)
+        return None
+
+    def pass_over(self, event: Record) -> None:
+        """A protected record need not be opened, but counts."""
+        direction = self._directions[event.direction]
+        if direction.epochs:
+            direction.epochs[0].protection.pass_over(event)
+            direction.lost = direction.lost or event.fragment is None
+
+    def lose(self, direction: int) -> None:
+        """Records are missing."""
+        self._directions[direction].lost = True
+
+    def after(self, handshake: Handshake, sent: Sent, direction: int) -> None:
+        """Change keys as a message of TLS 1.3 says."""
+        if not handshake.is_tls13:
+            return
+        epochs = self._directions[direction].epochs
+        match sent.name:
+            case "server_hello":
+                self._begin_tls13(handshake)
+            case "end_of_early_data":
+                epochs[:] = [epoch for epoch in epochs if epoch.label != _EARLY]
+            case "finished":
+                epochs[:] = [epoch for epoch in epochs if epoch.label.endswith("_0")]
+            case "key_update" if epochs and handshake.suite is not None:
+                secret = next_traffic_secret(epochs[0].secret, handshake.suite)
+                epochs[0] = _Epoch(epochs[0].label, secret, protection.tls13(secret, handshake.suite))
+
+    def change_cipher_spec(self, handshake: Handshake, direction: int) -> None:
+        """SSL 3.0 to TLS 1.2: what follows in this direction has the keys that were negotiated."""
+        self._directions[direction] = changed = _Direction()
+        try:
+            changed.epochs.append(self._tls12(handshake, handshake.sender(direction)))
+        except Unsupported as why:
+            _state(handshake).reason = str(why)
+
+    def _tls12(self, handshake: Handshake, sender: Sender) -> _Epoch:
+        hello, answer, suite, version = (
+            handshake.client_hello,
+            handshake.server_hello,
+            handshake.suite,
+            handshake.version,
+        )
+        if hello is None or answer is None or suite is None or version is None:
+            raise Unsupported("the hellos are not in the capture")
+        state = _state(handshake)
+        if state.master is None:
+            found = self._keyring.master_secret(handshake)
+            if isinstance(found, str):
+                raise Unsupported(found)
+            state.master = found
+        self._keyring.remember(handshake, state.master)
+        _require_known_hash(suite)
+        if answer.compression_method:
+            raise Unsupported("cannot decrypt: the records are compressed")
+        length = protection.fixed_iv_length(suite, version)
+        keys = key_block(state.master, hello.random, answer.random, version, suite, length)[sender]
+        etm = bool(answer.encrypt_then_mac)
+        return _Epoch("", b"", protection.tls12(keys, suite, version, encrypt_then_mac=etm))
+
+    def _begin_tls13(self, handshake: Handshake) -> None:
+        """From the ServerHello on, both directions are protected."""
+        state, suite = _state(handshake), handshake.suite
+        state.traffic = self._keyring.traffic_secrets(handshake)
+        state.reason = None
+        if not state.traffic:
+            state.reason = "no secret of its client random"
+            return
+        try:
+            if suite is None:
+                raise Unsupported("cannot decrypt: unknown cipher suite")
+            _require_known_hash(suite)
+            for number, direction in enumerate(self._directions):
+                for label in _EPOCHS[handshake.sender(number)]:
+                    secret = state.traffic.get(label)
+                    if secret is not None:
+                        direction.epochs.append(_Epoch(label, secret, protection.tls13(secret, suite)))
+                if direction.epochs and direction.epochs[0].label == _EARLY:
+                    direction.epochs[0].protection.sequence = direction.early
+        except Unsupported as why:
+            state.reason = str(why)
+
+    def _may_be_early(self, handshake: Handshake, event: Record) -> bool:
+        """Whether it may be 0-RTT data that the server passes over (RFC 8446, section 4.2.10)."""
+        hello = handshake.client_hello
+        if hello is None or not hello.early_data or handshake.sender(event.direction) != "client":
+            return False
+        return self._directions[event.direction].epochs[0].label == "CLIENT_HANDSHAKE_TRAFFIC_SECRET"
+
+
+def _require_known_hash(suite: Suite) -> None:
+    if suite.hash not in ("SHA256", "SHA384"):
+        raise Unsupported(f"cannot decrypt: {suite.hash}")
+
+
+def _state(handshake: Handshake) -> Decryption:
+    if handshake.decryption is None:
+        handshake.decryption = Decryption()
+    return handshake.decryption

@@ -1,0 +1,171 @@
+"""Where do trust stores, revocation lists and lists of logs come from: the files that `--trust` and `--crl` name."""
+
+import base64
+import hashlib
+import json
+import re
+import ssl
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from analyzer.errors import UsageError
+from analyzer.pki import der
+from analyzer.pki.certificate import Certificate
+from analyzer.pki.context import TransparencyLog
+from analyzer.pki.der import DerError
+from analyzer.pki.revocation import RevocationList
+from analyzer.pki.trust import NO_STORE, TrustStore
+
+_PEM = re.compile(rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----(?P<body>.*?)-----END (?P=label)-----", re.DOTALL)
+_CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
+_SUFFIXES = {".pem", ".crt", ".cer", ".der", ".0"}  # .0: the hashed names of OpenSSL's folders
+_JAVA = {b"\xfe\xed\xfe\xed": "JKS", b"\xce\xce\xce\xce": "JCEKS"}
+_JAVA_PASSWORD = b"changeit"  # keytool's, which hides nothing: a truststore holds no secrets
+_SYSTEM = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Gentoo
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/ssl/cert.pem",  # Alpine, macOS, BSD
+)
+
+
+def load(names: Iterable[str | Path], *, password: bytes | None = None) -> TrustStore:
+    """Load stores and unite them: `mozilla`, `system`, `none`, or a file or folder.
+
+    Files hold certificates as PEM or DER, or are PKCS#12 (`password` opens it; without one, none and Java's usual one
+    are tried). Raises `UsageError` where there is no certificate to be had.
+    """
+    return TrustStore.union(_load(name, password) for name in names)
+
+
+def load_revocation_list(path: str | Path) -> RevocationList:
+    """Load a CRL, PEM or DER; raises `UsageError`."""
+    data = _read(Path(path))
+    found = next((body for label, body in _pem_blocks(data, path) if label == b"X509 CRL"), data)
+    try:
+        return RevocationList(found)
+    except DerError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def load_transparency_logs(path: str | Path) -> dict[bytes, TransparencyLog]:
+    """Load a log list in the JSON of version 3 that browsers publish; raises `UsageError`."""
+    logs = {}
+    try:
+        for operator in json.loads(_read(Path(path)))["operators"]:
+            for log in operator["logs"]:
+                key = base64.b64decode(log["key"], validate=True)
+                logs[hashlib.sha256(key).digest()] = TransparencyLog(str(log["description"]), key)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: no list of transparency logs (log_list.json, version 3)") from error
+    return logs
+
+
+def _load(name: str | Path, password: bytes | None) -> TrustStore:
+    match str(name):
+        case "none":
+            return NO_STORE
+        case "mozilla":
+            return _mozilla()
+        case "system":
+            return _system()
+    path = Path(name)
+    certificates = list(_folder(path) if path.is_dir() else _certificates(path, password))
+    if not certificates:
+        raise UsageError(f"{path}: no certificate in it")
+    return TrustStore(str(name), certificates, date=_date(path))
+
+
+@cache
+def _mozilla() -> TrustStore:
+    try:
+        import certifi
+    except ModuleNotFoundError as error:
+        raise UsageError("mozilla: the package certifi, which holds Mozilla's trust store, is not installed") from error
+    anchors = _certificates(Path(certifi.where()), None)
+    return TrustStore("mozilla", anchors, date=certifi.__version__, public=True)
+
+
+def _system() -> TrustStore:
+    paths = ssl.get_default_verify_paths()
+    for place in (paths.cafile, *_SYSTEM, paths.capath):
+        if place is not None and (path := Path(place)).exists():
+            anchors = list(_folder(path) if path.is_dir() else _certificates(path, None))
+            if anchors:
+                return TrustStore("system", anchors, date=_date(path), public=True)
+    raise UsageError("system: no trust store in any of the usual places")
+
+
+def _folder(path: Path) -> Iterator[Certificate]:
+    """The certificates of all files that look like certificates; others may lie beside them."""
+    for file in sorted(path.iterdir()):
+        if file.suffix.lower() in _SUFFIXES and file.is_file():
+            data = _read(file)
+            yield from (Certificate(one) for one in _encoded(data, file))
+
+
+def _certificates(path: Path, password: bytes | None) -> Iterator[Certificate]:
+    data = _read(path)
+    if kind := _JAVA.get(data[:4]):
+        raise UsageError(
+            f"{path}: Java keystore ({kind}); convert it: keytool -importkeystore -srckeystore {path} "
+            "-destkeystore FILE.p12 -deststoretype PKCS12"
+        )
+    encoded = _pkcs12(path, data, password) if is_pkcs12(data) else _encoded(data, path)
+    return map(Certificate, encoded)
+
+
+def _encoded(data: bytes, path: Path) -> list[bytes]:
+    """DER of the certificates in a PEM or DER file."""
+    found = [body for label, body in _pem_blocks(data, path) if label in _CERTIFICATES]
+    if not found and data[:1] == b"\x30":
+        found = [data]
+    try:
+        # what follows a certificate is OpenSSL's own: which purposes it is trusted for
+        return [der.encoded(one, der.expect(der.whole(one), der.SEQUENCE)) for one in found]
+    except DerError as error:
+        raise UsageError(f"{path}: no certificate: {error}") from error
+
+
+def _pem_blocks(data: bytes, path: str | Path) -> Iterator[tuple[bytes, bytes]]:
+    """Label and contents of each PEM block (RFC 7468)."""
+    for block in _PEM.finditer(data):
+        try:
+            yield block["label"], base64.b64decode(b"".join(block["body"].split()), validate=True)
+        except ValueError as error:
+            raise UsageError(f"{path}: PEM that is not base64: {error}") from error
+
+
+def is_pkcs12(data: bytes) -> bool:
+    """Whether it is a SEQUENCE that begins with the version 3 (RFC 7292, section 4)."""
+    try:
+        return der.integer(data, der.children(data, der.SEQUENCE)[0]) == 3
+    except (DerError, IndexError):
+        return False
+
+
+def _pkcs12(path: Path, data: bytes, password: bytes | None) -> list[bytes]:
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
+
+    for attempt in (password,) if password is not None else (None, b"", _JAVA_PASSWORD):
+        try:
+            store = load_pkcs12(data, attempt)
+        except ValueError:
+            continue
+        own = [store.cert] if store.cert is not None and store.key is None else []
+        return [one.certificate.public_bytes(Encoding.DER) for one in (*own, *store.additional_certs)]
+    raise UsageError(f"{path}: PKCS#12 that the password does not open, or that is damaged")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+
+
+def _date(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from analyzer.cli.live import parts
 from analyzer.cli.messages import complain, fault
 from analyzer.cli.progress import progress
+from analyzer.cli.secrets import read_secrets
 from analyzer.errors import CaptureError, UsageError
 from analyzer.results import CaptureReport
 
@@ -15,14 +17,26 @@ _CAPTURE = re.compile(r"\.(pcap|pcapng|cap|dmp|snoop)\d*(\.(gz|xz|zst|lz4))?$", 
 """What a capture's name in a folder ends with; tcpdump -C numbers its files behind the suffix."""
 
 
+_LARGE = 256 << 20
+"""Bytes of a capture whose report comes in parts where the format allows, to bound the memory that it takes."""
+
+
 class Captures:
     """Iterating analyzes capture after capture and yields reports; one that fails does not stop the rest."""
 
-    def __init__(self, arguments: Iterable[str], **options: Any) -> None:
-        """Take files, folders and `-`, each capture once; `options` go to `analyzer.api.analyze`."""
+    def __init__(
+        self, arguments: Iterable[str], *, in_parts: bool = False, redact: bool = False, **options: Any
+    ) -> None:
+        """Take files, folders and `-`, each capture once; `options` go to `analyzer.api.analyze`.
+
+        `in_parts`: the report of a capture that is still being made may come in parts, as handshakes end.
+        `redact`: the reports have placeholders for addresses and names; complaints name the captures all the same.
+        """
         self.unreadable = False
         """Whether something could not be read so far."""
-        self._options = options
+        self._in_parts = in_parts
+        self._options = read_secrets(options)
+        self._redact = redact
         self._names: dict[str, str] = {}
         """Real path of each capture (of stdin `-`), and how it was named first."""
         for argument in arguments:
@@ -30,27 +44,45 @@ class Captures:
                 self._names.setdefault(name if name == "-" else os.path.realpath(name), name)
 
     def __iter__(self) -> Iterator[CaptureReport]:
-        for name in self._names.values():
-            report = self._analyze(name)
-            if report.error is not None:
-                self._failed(name, report.error)
-            yield report
+        if not self._redact:
+            return self._reports()
+        from analyzer.report.redact import redacted
+
+        return redacted(self._reports())
+
+    def _reports(self) -> Iterator[CaptureReport]:
+        from analyzer.capture.rotation import rotated
+
+        for name, files in rotated(self._names.values()).items():
+            if len(files) > 1:
+                complain(f"{name}: {len(files)} files of one rotated capture, joined in time")
+            for report in self._analyze(name, files):
+                if report.error is not None:
+                    self._failed(name, report.error)
+                self.unreadable |= any(issue.code == "capture-unreadable" for issue in report.issues)
+                yield report
 
     def protect(self, output: str) -> None:
         """Raise UsageError where `output` names one of the captures, which writing would destroy."""
         if os.path.realpath(output) in self._names:
             raise UsageError(f"{output}: is a capture to read, not a place to write to")
 
-    def _analyze(self, name: str) -> CaptureReport:
+    def _analyze(self, name: str, files: list[str]) -> Iterator[CaptureReport]:
         from analyzer.api import analyze
+        from analyzer.capture.source import is_live
 
-        with progress(name) as advance:
-            try:
-                return analyze(name, progress=advance, **self._options)
-            except CaptureError as error:
-                return CaptureReport(capture=name, error=error.reason)
-            except Exception as error:
-                return CaptureReport(capture=name, error=fault(error))
+        try:
+            if self._in_parts and len(files) == 1 and (is_live(name) or _is_large(name)):
+                yield from parts(name, self._options)
+                return
+            with progress(name) as advance:
+                capture = files if len(files) > 1 else name
+                report = analyze(capture, progress=advance, **self._options)
+        except CaptureError as error:
+            report = CaptureReport(capture=name, error=error.reason)
+        except Exception as error:
+            report = CaptureReport(capture=name, error=fault(error))
+        yield report
 
     def _expand(self, argument: str) -> list[str]:
         if argument == "-" or not Path(argument).is_dir():
@@ -63,6 +95,10 @@ class Captures:
     def _failed(self, name: str, reason: str) -> None:
         complain(f"{name}: {reason}")
         self.unreadable = True
+
+
+def _is_large(name: str) -> bool:
+    return Path(name).is_file() and Path(name).stat().st_size > _LARGE
 
 
 def _in_folder(folder: Path) -> Iterator[str]:

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from typing import TextIO
 
 from analyzer.cli.messages import complain
 from analyzer.errors import UsageError
@@ -18,23 +19,40 @@ def write_report(reports: Iterable[CaptureReport], output: str, format_name: str
 
     Raises UsageError where neither says the format, OSError where the file cannot be written.
     """
-    chosen = formats.load(format_name or _format_of(output))
+    chosen = _chosen(output, format_name)
     if not chosen.HOLDS_ISSUES:
         reports = _telling_issues(reports)
     if output != "-":
         with open(output, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:  # noqa: PTH123
-            chosen.write(reports, file)
+            chosen.write(_flushing(reports, file), file)
         return
     out = sys.stdout
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="backslashreplace")
     on_terminal = out.isatty()
     chosen.write(
-        reports,
+        _flushing(reports, out),
         out,
         color=on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
         width=shutil.get_terminal_size().columns if on_terminal else None,
     )
+
+
+def takes_parts(output: str, format_name: str | None) -> bool:
+    """Whether the chosen format can show the report of a live capture part by part."""
+    return _chosen(output, format_name).IN_PARTS
+
+
+def _chosen(output: str, format_name: str | None) -> formats.Format:
+    return formats.load(format_name or _format_of(output))
+
+
+def _flushing(reports: Iterable[CaptureReport], out: TextIO) -> Iterator[CaptureReport]:
+    """Let every part of a live capture's report be seen before the next one is waited for."""
+    for report in reports:
+        yield report
+        if report.part:
+            out.flush()
 
 
 def _format_of(output: str) -> str:

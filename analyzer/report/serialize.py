@@ -1,5 +1,6 @@
 """How a report becomes JSON: the public schema, key by key in the order of `analyzer.results`."""
 
+import json
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,21 @@ def handshake(report: HandshakeReport) -> JSON:
     made["chain"] = {side: _chain(chain) for side, chain in report.chain.items()}
     made["findings"] = [_finding(finding) for finding in report.findings]
     return made
+
+
+def encode(report: HandshakeReport) -> str:
+    """Return the same object as JSON text in ASCII; the fast way, for thousands of them."""
+    import orjson
+
+    top = _record(report)
+    top["start"] = timestamp(report.start)
+    top["duration"] = _seconds(report.duration)
+    try:
+        text = orjson.dumps(top)
+    except TypeError:  # text that is not Unicode: a file name, say
+        text = b"\xff"
+    # A peer's text may hold marks that turn a terminal's text around: they stay escaped.
+    return text.decode() if text.isascii() else json.dumps(handshake(report), separators=(",", ":"))
 
 
 def capture(report: CaptureReport) -> JSON:

@@ -4,7 +4,7 @@ from collections import Counter
 
 from analyzer.issues import Issue
 from analyzer.report.serialize import timestamp
-from analyzer.results import AlertReport, Basis, CaptureReport, Evidence, HandshakeReport
+from analyzer.results import AlertReport, Basis, CaptureReport, Evidence, Finding, HandshakeReport
 
 
 def stream(handshake: HandshakeReport) -> str:
@@ -43,6 +43,22 @@ def evidence(observation: Evidence) -> str:
     return f"{observation.says.removesuffix('.')}{where}."
 
 
+def sureness(finding: Finding) -> str:
+    """Name a finding, and say how sure it is where it is not certain: `client-chain-incomplete (likely)`."""
+    return finding.code if finding.confidence == "certain" else f"{finding.code} ({finding.confidence})"
+
+
+def where(finding: Finding) -> str:
+    """Say where to look: display filters, and the frames that they lead to."""
+    shown = [
+        one.display_filter
+        if one.frame is None or one.display_filter.endswith(f" {one.frame}")
+        else f"{one.display_filter} (frame {one.frame})"
+        for one in finding.evidence
+    ]
+    return f"See {', '.join(shown)}." if shown else ""
+
+
 def issue(shortcoming: Issue) -> str:
     """Say one shortcoming of a capture, how often, and where first."""
     where = [] if shortcoming.count == 1 else [f"{shortcoming.count} times"]
@@ -76,7 +92,7 @@ class Tally:
 
     def add(self, report: CaptureReport) -> None:
         """Count the handshakes of one capture."""
-        self.captures += 1
+        self.captures += not report.part
         for handshake in report.handshakes:
             self._verdicts[handshake.authentication, handshake.authentication_basis] += 1
             self._outcomes[handshake.outcome] += 1

@@ -1,7 +1,8 @@
 """Say of every handshake whether it was one-way or mutual, on what evidence, and how it ended.
 
 CAPTURE is a file, a folder (searched for .pcap, .pcapng, .cap, .dmp and .snoop, also compressed) or - for
-stdin; a file that is named itself is read whatever its name.
+stdin; a file that is named itself is read whatever its name. While a capture is still being made
+(tcpdump -U -w - | mtlscope analyze -), its handshakes appear as they end; Ctrl-C ends it.
 
 \b
 Exit status: 0 done
@@ -16,8 +17,8 @@ from typing import Any
 import click
 
 from analyzer.cli.captures import Captures
-from analyzer.cli.options import reads_captures, writes_report
-from analyzer.cli.output import write_report
+from analyzer.cli.options import diagnoses, reads_captures, writes_report
+from analyzer.cli.output import takes_parts, write_report
 from analyzer.results import CaptureReport
 
 SEVERITIES = ("notice", "warning", "error")
@@ -25,6 +26,7 @@ SEVERITIES = ("notice", "warning", "error")
 
 @click.command()
 @reads_captures
+@diagnoses
 @writes_report
 @click.option(
     "--fail-on",
@@ -44,7 +46,7 @@ def command(
     **analysis: Any,
 ) -> None:
     """Run the command; the options that it does not name are the analysis's."""
-    reports = Captures(captures, **analysis)
+    reports = Captures(captures, in_parts=takes_parts(output, format_name), **analysis)
     reports.protect(output)
     severities: set[str] = set()
     write_report(_noting_severities(reports, severities), output, format_name)

@@ -4,9 +4,11 @@ A format is a module with a docstring (its documentation), `SUFFIXES`, `HOLDS_IS
 """
 
 from collections.abc import Iterable
-from pathlib import PurePath
+from os import PathLike, fspath
+from pathlib import Path, PurePath
 from typing import Protocol, TextIO, cast
 
+from analyzer.errors import UsageError
 from analyzer.plugins import Registry
 from analyzer.results import CaptureReport
 
@@ -21,6 +23,9 @@ class Format(Protocol):
     """Endings of file names, with the dot, that choose this format."""
     HOLDS_ISSUES: bool
     """Whether what `write` writes tells a capture's issues; if not, the command line tells them on stderr."""
+
+    IN_PARTS: bool
+    """Whether handshakes stand for themselves, so that a live capture's report can be written part by part."""
 
     def write(
         self, reports: Iterable[CaptureReport], out: TextIO, *, color: bool = False, width: int | None = None
@@ -37,3 +42,18 @@ def of_file(name: str) -> str | None:
     """Which format a file's suffix asks for; None where it asks for none."""
     suffix = PurePath(name).suffix.lower()
     return next((format_name for format_name in REGISTRY.names() if suffix in load(format_name).SUFFIXES), None)
+
+
+def save(reports: Iterable[CaptureReport], path: str | PathLike[str]) -> None:
+    """Write reports to a file, in UTF-8; its suffix says the format.
+
+    Raises:
+        UsageError: its suffix is that of no format.
+        OSError: the file cannot be written.
+    """
+    name = of_file(fspath(path))
+    if name is None:
+        raise UsageError(f"{fspath(path)}: its suffix says no format of reports ({', '.join(REGISTRY.names())})")
+    chosen = load(name)
+    with Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        chosen.write(reports, file)

@@ -14,6 +14,7 @@ from analyzer.results import CaptureReport, HandshakeReport, Sender
 
 SUFFIXES = (".csv",)
 HOLDS_ISSUES = False
+IN_PARTS = True
 
 COLUMNS = (
     "capture",

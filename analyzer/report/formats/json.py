@@ -8,13 +8,14 @@ One capture: `{"schema_version", "capture", "handshakes", "issues"}`, where `cap
 import json
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import Any, TextIO
+from typing import TextIO
 
-from analyzer.report.serialize import capture, handshake, issues
+from analyzer.report.serialize import capture, encode, issues
 from analyzer.results import SCHEMA_VERSION, CaptureReport
 
 SUFFIXES = (".json",)
 HOLDS_ISSUES = True
+IN_PARTS = False
 
 
 def write(reports: Iterable[CaptureReport], out: TextIO, *, color: bool = False, width: int | None = None) -> None:
@@ -36,15 +37,15 @@ def write(reports: Iterable[CaptureReport], out: TextIO, *, color: bool = False,
 
 def _write_members(report: CaptureReport, out: TextIO) -> None:
     out.write(f'"capture": {json.dumps(capture(report))},\n"handshakes": [')
-    _write_lines(map(handshake, report.handshakes), out)
+    _write_lines(map(encode, report.handshakes), out)
     out.write('],\n"issues": [')
-    _write_lines(iter(issues(report)), out)
+    _write_lines(map(json.dumps, issues(report)), out)
     out.write("]\n")
 
 
-def _write_lines(objects: Iterator[dict[str, Any]], out: TextIO) -> None:
+def _write_lines(objects: Iterator[str], out: TextIO) -> None:
     end = ""
     for number, each in enumerate(objects):
-        out.write((",\n" if number else "\n") + json.dumps(each))
+        out.write((",\n" if number else "\n") + each)
         end = "\n"
     out.write(end)

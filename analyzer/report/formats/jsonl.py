@@ -1,19 +1,18 @@
 """JSON Lines: one handshake a line, as the public schema says; the same object as in `json`."""
 
-import json
 from collections.abc import Iterable
 from typing import TextIO
 
-from analyzer.report.serialize import handshake
+from analyzer.report.serialize import encode
 from analyzer.results import CaptureReport
 
 SUFFIXES = (".jsonl", ".ndjson")
 HOLDS_ISSUES = False
+IN_PARTS = True
 
 
 def write(reports: Iterable[CaptureReport], out: TextIO, *, color: bool = False, width: int | None = None) -> None:
     """Write a line a handshake, in ASCII (a control character of a peer's name stays escaped)."""
-    encode = json.JSONEncoder().encode
     for report in reports:
         for each in report.handshakes:
-            out.write(encode(handshake(each)) + "\n")
+            out.write(encode(each) + "\n")

@@ -9,6 +9,7 @@ from analyzer.results import CaptureReport, Finding, HandshakeReport
 
 SUFFIXES = (".md", ".markdown")
 HOLDS_ISSUES = True
+IN_PARTS = False
 
 _HEADER = (
     "Stream",

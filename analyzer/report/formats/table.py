@@ -9,6 +9,7 @@ from analyzer.results import CaptureReport, HandshakeReport
 
 SUFFIXES = (".txt",)
 HOLDS_ISSUES = True
+IN_PARTS = True
 
 _DEFAULT_WIDTH = 100
 _MARGIN = 2
@@ -36,7 +37,8 @@ def write(reports: Iterable[CaptureReport], out: TextIO, *, color: bool = False,
 
 
 def _write_capture(report: CaptureReport, page: Page) -> None:
-    page.flow(Piece(report.capture, "bold"), Piece(words.capture(report), "dim"))
+    if not report.part:
+        page.flow(Piece(report.capture, "bold"), Piece(words.capture(report), "dim"))
     widths = [max(map(len, column)) for column in zip(*map(_head, report.handshakes), strict=True)]
     longest_suite = max((len(handshake.cipher_suite or "") for handshake in report.handshakes), default=0)
     suite_in_head = page.holds(_MARGIN + sum(width + 2 for width in widths) + longest_suite)
@@ -78,8 +80,11 @@ def _write_reasons(handshake: HandshakeReport, page: Page) -> None:
     indent = 2 * _MARGIN
     # The root cause is the one finding to read first.
     for finding in sorted(handshake.findings, key=lambda finding: finding.code != handshake.root_cause):
-        label = Piece(f"{finding.severity}: {finding.code}", _COLOR_OF[finding.severity])
-        page.flow(label, Piece(f"{finding.summary} {finding.remedy}", prose=True), indent=indent)
+        label = Piece(f"{finding.severity}: {words.sureness(finding)}", _COLOR_OF[finding.severity])
+        page.flow(label, Piece(finding.summary, prose=True), indent=indent)
+        page.flow(Piece(finding.remedy, prose=True), indent=indent + _MARGIN)
+        if shown := words.where(finding):
+            page.flow(Piece(shown, "dim", prose=True), indent=indent + _MARGIN)
     if ended := words.ending(handshake):
         page.flow(Piece(ended, _COLOR_OF[handshake.outcome], prose=True), indent=indent)
     if said := " ".join(words.evidence(observation) for observation in handshake.evidence):

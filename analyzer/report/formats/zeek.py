@@ -15,6 +15,7 @@ from analyzer.results import CaptureReport, HandshakeReport, Sender
 
 SUFFIXES = (".log",)
 HOLDS_ISSUES = False
+IN_PARTS = True
 
 UNSET, EMPTY = "-", "(empty)"
 COLUMNS = {

@@ -1,0 +1,286 @@
+"""Where does a dataset keep its rows, and what is in it already?
+
+    DATASET/
+        dataset.json                             schema version, and the options that its captures were analyzed with
+        captures/ID.parquet                      a row a capture; written last: a capture is there when this is
+        handshakes/day=2026-11-23/ID.parquet     a row a handshake, by the day of its start
+        certificates/day=2026-11-23/ID.parquet
+        findings/day=2026-11-23/ID.parquet
+        _temporary/                              what is being written
+
+ID is the capture's `capture_id`. Each file appears at once and replaces one of the same name, so that a run that
+is killed, or two runs at a time, leave nothing half done and count nothing twice. Parquet readers (DuckDB,
+Polars, pandas, Spark) take each folder for a table, partitioned in Hive's manner.
+"""
+
+import glob
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+from analyzer.archive import need, schema
+from analyzer.archive.rows import Row
+from analyzer.archive.store import Store
+from analyzer.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+_MANIFEST = "dataset.json"
+_NO_DAY = "__HIVE_DEFAULT_PARTITION__"
+"""Hive's word for null: here the folder of an empty file by which readers know a table that has no rows yet."""
+_SCHEMA = "schema"
+"""What that file is called."""
+_DAY = 86_400_000_000
+_LEFT_BEHIND = 86_400.0
+"""Seconds after which a temporary file belongs to no run any more."""
+_ROW_GROUP = 20_000
+_SECRET = ("password",)
+"""Options that no file may hold."""
+
+
+@dataclass(slots=True, frozen=True)
+class Known:
+    """A capture, or an archive, that the dataset has."""
+
+    capture_id: str
+    capture: str
+    source: str
+    archive_id: str | None
+    members: int | None
+    size: int | None
+    modified: int | None
+    """Microseconds since 1970."""
+    error: str | None
+
+
+class Dataset:
+    """A folder, local or in an object store."""
+
+    def __init__(self, place: str) -> None:
+        """Name it; nothing is read or written yet. Raises UsageError where a library is missing."""
+        need("pyarrow", "duckdb", "fsspec")
+        self._store = Store(place)
+
+    @property
+    def place(self) -> str:
+        """Its path or URL."""
+        return self._store.place
+
+    # Writing
+
+    def create(self, options: Mapping[str, Any]) -> str:
+        """Make it, or go on with one that was made with the same options of `analyze`; return their digest.
+
+        Raises UsageError where it was made with others, or is something else.
+        """
+        digest = options_digest(options)
+        if not self._store.exists(_MANIFEST):
+            if not self._store.empty():
+                raise UsageError(f"{self.place}: is not empty, and no dataset of mtlscope's")
+            shown = {name: value for name, value in options.items() if name not in _SECRET}
+            manifest = {"schema_version": schema.SCHEMA_VERSION, "options": shown, "options_digest": digest}
+            self._store.put(_MANIFEST, json.dumps(manifest, indent=1, default=str).encode() + b"\n")
+        manifest = self._manifest()
+        if manifest.get("options_digest") != digest:
+            said = json.dumps(manifest.get("options"))
+            raise UsageError(f"{self.place}: was made with other options ({said}) or other files; use another dataset")
+        if not self.holds(_SCHEMA):
+            with self.part(_SCHEMA) as part:
+                for table in schema.TABLES:
+                    part.add(table, [], day=_NO_DAY)
+        self._store.tidy(_LEFT_BEHIND)
+        return digest
+
+    def part(self, capture_id: str) -> "Part":
+        """A capture's files, to be written."""
+        return Part(self._store, capture_id)
+
+    def holds(self, capture_id: str) -> bool:
+        """Whether a capture is done."""
+        return self._store.exists(f"captures/{capture_id}.parquet")
+
+    def known(self) -> list[Known]:
+        """All that it holds."""
+        names = ", ".join(Known.__dataclass_fields__)
+        with self.connect() as connection:
+            found = connection.sql(f"SELECT {names} FROM captures").to_arrow_table()
+        moments = found.column("modified").cast("int64").to_pylist()
+        rows = found.drop_columns(["modified"]).to_pylist()
+        return [Known(modified=moment, **row) for moment, row in zip(moments, rows, strict=True)]
+
+    def remove(self, capture_id: str) -> None:
+        """Take a capture out."""
+        for table in schema.PARTITIONED:
+            self._store.remove(f"{table}/day=*/{capture_id}.parquet")
+        self._store.remove(f"captures/{capture_id}.parquet")
+
+    def note(self, task: str, text: str) -> None:
+        """Leave word of what a task is at, for whoever has to find out what killed it."""
+        self._store.put(f"_notes/{task}", text.encode())
+
+    def noted(self, task: str) -> str | None:
+        """The last word of a task."""
+        text = self._store.get(f"_notes/{task}")
+        return None if text is None else text.decode()
+
+    def forget(self, task: str) -> None:
+        """The task is done."""
+        self._store.remove(f"_notes/{task}")
+
+    # Reading
+
+    def connect(self) -> "duckdb.DuckDBPyConnection":
+        """A DuckDB connection with a view of each table, also of `day`; times are UTC, memory is bounded by the disk.
+
+        Raises UsageError where there is no dataset.
+        """
+        import duckdb
+
+        manifest = self._manifest()
+        if manifest["schema_version"] > schema.SCHEMA_VERSION:
+            raise UsageError(f"{self.place}: was written by a newer mtlscope")
+        connection = duckdb.connect(":memory:")
+        # Nothing is fetched from the network behind the user's back.
+        connection.execute("SET autoinstall_known_extensions = false; SET TimeZone = 'UTC'")
+        connection.execute("SET preserve_insertion_order = false; SET parquet_metadata_cache = true")
+        root = self.place
+        if self._store.fs is not None:
+            connection.register_filesystem(self._store.fs)
+        else:
+            root = glob.escape(root)
+        for table in schema.TABLES:
+            partitioned = table in schema.PARTITIONED
+            files = f"{root}/{table}/day=*/*.parquet" if partitioned else f"{root}/{table}/*.parquet"
+            connection.execute(
+                f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{files.replace(chr(39), chr(39) * 2)}', "
+                f"hive_partitioning = {partitioned}" + (", hive_types = {'day': DATE})" if partitioned else ")")
+            )
+        return connection
+
+    def _manifest(self) -> dict[str, Any]:
+        text = self._store.get(_MANIFEST)
+        try:
+            found = json.loads(text or b"")
+            if isinstance(found["schema_version"], int):
+                return found  # type: ignore[no-any-return]
+        except (ValueError, LookupError, TypeError):
+            pass
+        raise UsageError(f"{self.place}: is no dataset of mtlscope's")
+
+
+class Part:
+    """The files of one capture: a context manager that publishes them at its end, unless there is an exception.
+
+    They take the place of what the dataset had under this id.
+    """
+
+    def __init__(self, store: Store, capture_id: str) -> None:
+        self._store = store
+        self._capture_id = capture_id
+        self._files: dict[str, _File] = {}
+        """By their folder."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def extend(self, some: Iterable[tuple[str, list[Row]]]) -> None:
+        """Add rows of several tables."""
+        for table, rows in some:
+            self.add(table, rows)
+
+    def add(self, table: str, rows: list[Row], *, day: str | None = None) -> None:
+        """Add rows to a table, each in its day's folder."""
+        if table not in schema.PARTITIONED:
+            self._write(table, table, rows)
+        elif day is not None:
+            self._write(table, f"{table}/day={day}", rows)
+        else:
+            moment = "first_seen" if table == "certificates" else "start"
+            by_day: dict[int, list[Row]] = {}
+            for row in rows:
+                by_day.setdefault(row[moment] // _DAY, []).append(row)
+            for number, some in by_day.items():
+                self._write(table, f"{table}/day={(_EPOCH + timedelta(days=number)).date()}", some)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The row in captures says that the capture is done: it comes last.
+        for folder, file in sorted(self._files.items(), key=lambda file: file[0] == "captures"):
+            if kind is not None:
+                self._store.discard(file.draft)
+                continue
+            file.close()
+            self._store.publish(file.draft, f"{folder}/{self._capture_id}.parquet")
+
+    def _write(self, table: str, folder: str, rows: list[Row]) -> None:
+        file = self._files.get(folder)
+        if file is None:
+            file = self._files[folder] = _File(self._store.draft(), schema.arrow(table))
+        file.add(rows)
+
+
+class _File:
+    """A Parquet file that is being written, in row groups of a size that readers like."""
+
+    def __init__(self, draft: BinaryIO, of_table: "pa.Schema") -> None:
+        from pyarrow import parquet
+
+        self.draft = draft
+        self._schema = of_table
+        self._writer = parquet.ParquetWriter(draft, of_table)
+        self._held: list[pa.Table] = []
+        self._rows = 0
+
+    def add(self, rows: list[Row]) -> None:
+        import pyarrow as pa
+
+        self._held.append(pa.Table.from_pylist(rows, schema=self._schema))
+        self._rows += len(rows)
+        if self._rows >= _ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        self._writer.write_table(self._held[0] if len(self._held) == 1 else pa.concat_tables(self._held))
+        self._held, self._rows = [self._schema.empty_table()], 0
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def options_digest(options: Mapping[str, Any]) -> str:
+    """Hash the options of an analysis, and the files that they name: others may lead to other rows."""
+    digest = hashlib.sha256(str(schema.SCHEMA_VERSION).encode())
+    for name, value in sorted(options.items()):
+        if name in _SECRET:
+            continue
+        digest.update(f"\n{name}".encode())
+        for each in value if isinstance(value, list | tuple) else [value]:
+            digest.update(f"\0{each}".encode())
+            for path in _files(str(each)) if isinstance(each, str | Path) else ():
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _files(name: str) -> Iterable[Path]:
+    """What a word names, where it names files."""
+    path = Path(name)
+    try:
+        if path.is_dir():
+            return sorted(each for each in path.iterdir() if each.is_file())
+        return [path] if path.is_file() else []
+    except (OSError, ValueError):
+        return []

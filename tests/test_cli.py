@@ -16,6 +16,7 @@ from analyzer.cli import COMMANDS, main, progress
 from analyzer.errors import CaptureError
 
 PUBLIC_NAMES = {
+    "handshakes",
     "AnalyzerError",
     "CaptureError",
     "CaptureReport",
@@ -26,6 +27,7 @@ PUBLIC_NAMES = {
     "__version__",
     "analyze",
     "analyze_many",
+    "graph",
 }
 
 
@@ -57,12 +59,12 @@ def run(*arguments, env=None, **options):
 
 
 def test_a_folder_is_searched_for_captures_in_order(engine, tmp_path, capsys):
-    for name in ["b.pcapng", "a.pcap", "a.pcap1", "sub/c.cap.GZ", "sub/d.snoop.zst", "notes.txt", "e.pcap.part"]:
+    for name in ["b.pcapng", "a.pcap", "f.pcap1", "sub/c.cap.GZ", "sub/d.snoop.zst", "notes.txt", "e.pcap.part"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert main(["analyze", str(tmp_path)]) == 0
     read = [os.path.relpath(name, tmp_path) for name, _ in engine.calls]
-    assert read == ["a.pcap", "a.pcap1", "b.pcapng", "sub/c.cap.GZ", "sub/d.snoop.zst"]
+    assert read == ["a.pcap", "b.pcapng", "f.pcap1", "sub/c.cap.GZ", "sub/d.snoop.zst"]
 
 
 def test_a_capture_named_twice_is_read_once_and_any_named_file_is_tried(engine, tmp_path):
@@ -100,7 +102,7 @@ def test_a_folder_without_captures_is_an_error(engine, tmp_path, capsys):
     ("arguments", "begins"),
     [
         ([], "a.pcap  pcap, 2,140 frames"),
-        (["--format", "jsonl"], '{"schema_version": 1, "capture": "a.pcap"'),
+        (["--format", "jsonl"], '{"schema_version":1,"capture":"a.pcap"'),
         (["-o", "OUT/x.csv"], "capture,transport,stream"),
         (["-o", "OUT/x.csv", "--format", "markdown"], "## `a.pcap`"),
         (["-o", "-", "--format", "zeek"], "#separator"),
@@ -208,7 +210,7 @@ def test_a_fault_of_our_own_is_one_line_without_traceback(engine, capsys, monkey
     said = capsys.readouterr().err
     assert "RuntimeError: broken" in said and said.count("\n") == 1 and "report" in said
     assert main(["analyze", "a.pcap", "b.pcap", "--format", "jsonl"]) == 3
-    assert '"capture": "b.pcap"' in capsys.readouterr().out
+    assert '"capture":"b.pcap"' in capsys.readouterr().out
     monkeypatch.setenv("MTLSCOPE_DEBUG", "1")
     with pytest.raises(RuntimeError):
         main(["analyze", "a.pcap"])
@@ -265,7 +267,7 @@ def test_stdin_says_the_same_as_the_file():
     with sample.open("rb") as file:
         piped = run("analyze", "-", "--format", "jsonl", stdin=file).stdout
     named = run("analyze", sample.name, "--format", "jsonl", cwd=SAMPLES).stdout
-    assert piped and piped == named.replace(f'"capture": "{sample.name}"', '"capture": "-"')
+    assert piped and piped == named.replace(f'"capture":"{sample.name}"', '"capture":"-"')
 
 
 @pytest.mark.parametrize("content", [b"", b"no capture at all" * 9, None], ids=["empty", "text", "missing"])

@@ -104,8 +104,17 @@ _templates: dict[Path, list[Segment]] = {}
 def _template(captures: Path, connection: int) -> list[Segment]:
     path = captures / _HANDSHAKES[connection % len(_HANDSHAKES)]
     if path not in _templates:
-        _templates[path] = read_segments(path)
+        _templates[path] = list(_acknowledged(read_segments(path)))
     return _templates[path]
+
+
+def _acknowledged(segments: list[Segment]) -> Iterator[Segment]:
+    """With the bare acknowledgments that the relay leaves out and that real stacks send."""
+    for segment in segments:
+        yield segment
+        if segment.payload:
+            behind = segment.sequence + len(segment.payload)
+            yield Segment(segment.time, segment.destination, segment.source, segment.acknowledgment, behind, "A")
 
 
 def _frame(segment: Segment, connection: int, time: int, payload: bytes, shift: int) -> bytes:

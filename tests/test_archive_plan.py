@@ -1,0 +1,296 @@
+"""What a batch reads: each capture once, wherever it lies, and every input that cannot be read by name."""
+
+import os
+import shutil
+import struct
+import zipfile
+
+import pytest
+
+pytest.importorskip("pyarrow")
+pytest.importorskip("duckdb")
+from archived import CAPTURES, batch, captures, contents, rows, short
+
+from analyzer.archive import plan
+from analyzer.archive.dataset import Dataset
+from analyzer.errors import UsageError
+
+ONE = CAPTURES / "one-way-tls12.pcap"
+TWO = CAPTURES / "mutual-tls12.pcap"
+THREE = CAPTURES / "mutual-tls13.pcap"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three captures in a folder, and what is none."""
+    made = tmp_path / "in"
+    (made / "sub").mkdir(parents=True)
+    shutil.copyfile(ONE, made / "1.pcap")
+    shutil.copyfile(TWO, made / "sub" / "2.pcap")
+    (made / "notes.txt").write_text("no capture")
+    with zipfile.ZipFile(made / "3.zip", "w") as archive:
+        archive.write(THREE, "deep/3.pcap")
+        archive.writestr("readme", "no capture")
+    return made
+
+
+def names(place):
+    return sorted(short(name) for name in captures(place))
+
+
+def test_folders_archives_globs_and_files_are_searched(folder, tmp_path):
+    batch(tmp_path / "a", folder)
+    assert names(tmp_path / "a") == ["1.pcap", "2.pcap", "3.pcap", "3.zip"]
+    batch(tmp_path / "b", f"{folder}/**/*.pcap")
+    assert names(tmp_path / "b") == ["1.pcap", "2.pcap"]
+    batch(tmp_path / "c", folder / "1.pcap", folder / "1.pcap", folder)
+    assert contents(tmp_path / "c") == contents(tmp_path / "a")
+    about = rows(tmp_path / "a", "SELECT capture, source, size, archive_id, members FROM captures ORDER BY capture")
+    zipped, member = about[1], about[2]
+    assert (zipped["members"], zipped["source"]) == (1, str(folder / "3.zip"))
+    assert member["capture"] == f"{folder}/3.zip/deep/3.pcap"
+    assert (member["source"], member["size"]) == (str(folder / "3.zip"), THREE.stat().st_size)
+
+
+def test_object_stores_are_read_and_written(folder, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    store = fsspec.filesystem("memory")
+    store.put(str(folder), "/bucket/captures", recursive=True)
+    try:
+        for source in ["memory://bucket/captures", "memory://bucket/captures/**/*.*", folder]:
+            batch(f"memory://bucket/{abs(hash(source))}", source)
+        datasets = [place for place in store.ls("/bucket", detail=False) if not place.endswith("captures")]
+        ask = "SELECT start_ns, authentication FROM handshakes ORDER BY ALL"
+        verdicts = [rows(f"memory:/{place}", ask) for place in datasets]
+        assert len(datasets) == 3 and verdicts[0] == verdicts[1] == verdicts[2] and len(verdicts[0]) == 3
+        planned, progress, _ = batch(f"memory:/{datasets[0]}", "memory://bucket/captures")
+        assert progress.captures == 0 or len(planned.tasks) == 0
+    finally:
+        store.store.clear()
+
+
+def test_run_again_nothing_is_done_again(folder, tmp_path):
+    _, first, _ = batch(tmp_path / "d", folder)
+    before = contents(tmp_path / "d")
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "d").rglob("*.parquet")}
+    planned, second, told = batch(tmp_path / "d", folder)
+    assert (first.captures, second.captures, planned.tasks) == (3, 0, [])
+    assert sorted(short(each.name) for each in told) == ["1.pcap", "2.pcap", "3.pcap", "3.zip"]
+    assert contents(tmp_path / "d") == before
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "d").rglob("*.parquet")} == times
+
+
+def test_a_folder_that_was_moved_is_known(folder, tmp_path):
+    batch(tmp_path / "d", folder)
+    before = contents(tmp_path / "d")
+    folder.rename(tmp_path / "elsewhere")
+    planned, _, _ = batch(tmp_path / "d", tmp_path / "elsewhere")
+    assert planned.tasks == [] and contents(tmp_path / "d") == before
+
+
+def test_a_capture_that_grew_takes_the_place_of_what_it_was(folder, tmp_path):
+    whole = (folder / "1.pcap").read_bytes()
+    (folder / "1.pcap").write_bytes(whole[:500])
+    batch(tmp_path / "d", folder)
+    (folder / "1.pcap").write_bytes(whole)
+    batch(tmp_path / "d", folder)
+    batch(tmp_path / "fresh", folder)
+    assert contents(tmp_path / "d") == contents(tmp_path / "fresh")
+
+
+def test_an_archive_that_changed_takes_the_place_of_what_it_was(folder, tmp_path):
+    batch(tmp_path / "d", folder)
+    with zipfile.ZipFile(folder / "3.zip", "w") as archive:
+        archive.write(ONE, "one.pcap")
+        archive.write(THREE, "deep/3.pcap")
+    batch(tmp_path / "d", folder)
+    batch(tmp_path / "fresh", folder)
+    assert contents(tmp_path / "d") == contents(tmp_path / "fresh")
+
+
+def test_a_change_between_the_samples_is_seen_by_the_time_of_the_file(tmp_path):
+    big = tmp_path / "big.pcap"
+    big.write_bytes(ONE.read_bytes() + bytes(4 << 20))
+    batch(tmp_path / "d", big)
+    with big.open("r+b") as file:
+        file.seek(ONE.stat().st_size + (2 << 20) + 4711)
+        file.write(b"\xff")
+    planned, _, _ = batch(tmp_path / "d", big)
+    assert len(planned.tasks) == 1
+
+
+def test_the_same_bytes_count_once_and_are_named(folder, tmp_path):
+    shutil.copyfile(ONE, folder / "copy.pcap")
+    (folder / "link.pcap").symlink_to(folder / "1.pcap")
+    (folder / "hard.pcap").hardlink_to(folder / "1.pcap")
+    planned, progress, _ = batch(tmp_path / "d", folder)
+    assert progress.captures == 3
+    assert [(short(name), short(twin)) for name, twin in planned.duplicates] == [
+        ("copy.pcap", "1.pcap"),
+        ("hard.pcap", "1.pcap"),
+        ("link.pcap", "1.pcap"),
+    ]
+
+
+def test_equal_samples_are_compared_byte_by_byte(tmp_path):
+    for name, at in [("a.pcap", 1 << 20), ("b.pcap", (1 << 20) + 300_000)]:
+        data = bytearray(ONE.read_bytes() + bytes(4 << 20))
+        data[at + 100_000] = 1
+        (tmp_path / name).write_bytes(data)
+    planned, _, _ = batch(tmp_path / "d", tmp_path / "a.pcap", tmp_path / "b.pcap")
+    assert len(planned.tasks) == 2 and not planned.duplicates
+
+
+def test_a_dataset_keeps_to_its_options(folder, tmp_path):
+    batch(tmp_path / "d", folder, trust=("none",))
+    with pytest.raises(UsageError, match="other options"):
+        batch(tmp_path / "d", folder, trust=("mozilla",))
+    (tmp_path / "keys").write_text("# empty\n")
+    batch(tmp_path / "e", folder, keylog=(str(tmp_path / "keys"),))
+    (tmp_path / "keys").write_text("# changed\n")
+    with pytest.raises(UsageError, match="other files"):
+        batch(tmp_path / "e", folder, keylog=(str(tmp_path / "keys"),))
+
+
+def test_a_folder_of_something_else_is_no_dataset(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(UsageError, match="not empty"):
+        batch(tmp_path, ONE)
+    with pytest.raises(UsageError, match="no dataset"):
+        Dataset(str(tmp_path / "nowhere")).connect()
+
+
+def test_every_bad_input_is_named_once_and_every_good_one_is_analyzed(tmp_path):
+    hostile = tmp_path / "in"
+    hostile.mkdir()
+    good = [shutil.copyfile(CAPTURES / name, hostile / name).name for name in ("cut.pcap", "mutual-tls12.pcap")]
+    (hostile / "empty.pcap").touch()
+    (hostile / "text.pcap").write_text("no capture at all")
+    (hostile / "cut.pcap.gz").write_bytes((CAPTURES / "compressed.pcap.gz").read_bytes()[:12])
+    (hostile / "no.zip").write_bytes(b"PK\3\4 nothing")
+    (hostile / "no.tar.gz").write_bytes(b"\x1f\x8b nothing")
+    (hostile / "loop-a.pcap").symlink_to("loop-b.pcap")
+    (hostile / "loop-b.pcap").symlink_to("loop-a.pcap")
+    (hostile / "gone.pcap").symlink_to("nowhere")
+    (hostile / "up").symlink_to("..")
+    os.mkfifo(hostile / "pipe.pcap")
+    with (hostile / "sparse.pcap").open("wb") as file:
+        file.truncate(5 << 30)
+    with zipfile.ZipFile(hostile / "none.zip", "w") as archive:
+        archive.writestr("readme", "no captures")
+    _, progress, told = batch(tmp_path / "d", hostile)
+    errors = [short(each.name) for each in told if each.error is not None]
+    assert sorted(errors) == [
+        "cut.pcap.gz", "empty.pcap", "gone.pcap", "loop-a.pcap", "loop-b.pcap", "no.tar.gz", "no.zip", "none.zip",
+        "pipe.pcap", "sparse.pcap", "text.pcap",
+    ]  # fmt: skip
+    read = {short(name) for name, error in captures(tmp_path / "d").items() if error is None}
+    assert read == set(good)
+    assert progress.failed == len(errors)
+    _, _, told = batch(tmp_path / "d", hostile)
+    assert sorted(short(each.name) for each in told if each.error is not None) == sorted(errors)
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    (tmp_path / "in" / "secret").mkdir(parents=True)
+    shutil.copyfile(ONE, tmp_path / "in" / "1.pcap")
+    (tmp_path / "in" / "secret").chmod(0)
+    _, _, told = batch(tmp_path / "d", tmp_path / "in")
+    assert {short(each.name): each.error for each in told} == {"1.pcap": None, "secret": "Permission denied"}
+
+
+def test_what_cannot_be_read_for_a_while_keeps_its_rows(folder, tmp_path):
+    batch(tmp_path / "d", folder / "1.pcap")
+    good = contents(tmp_path / "d")
+    (folder / "1.pcap").rename(tmp_path / "away")
+    batch(tmp_path / "d", folder / "1.pcap")
+    assert len(captures(tmp_path / "d")) == 1 and rows(tmp_path / "d", "SELECT error FROM captures WHERE error <> ''")
+    (tmp_path / "away").rename(folder / "1.pcap")
+    batch(tmp_path / "d", folder / "1.pcap")
+    assert contents(tmp_path / "d") == good
+
+
+@pytest.mark.parametrize("source", ["nowhere.pcap", "no*match.pcap", "memory://no/such/bucket"])
+def test_a_source_that_is_not_there_is_named(source, tmp_path):
+    _, _, told = batch(tmp_path / "d", source)
+    assert [bool(each.error) for each in told] == [True]
+
+
+# Rotated sets
+
+
+def rotate(capture, count, folder):
+    """Cut a capture between frames into so many files, as dumpcap names them."""
+    data = capture.read_bytes()
+    cuts = [24]
+    while cuts[-1] < len(data):
+        cuts.append(cuts[-1] + 16 + struct.unpack_from("<I", data, cuts[-1] + 8)[0])
+    folder.mkdir()
+    bounds = [cuts[number * (len(cuts) - 1) // count] for number in range(count)] + [len(data)]
+    for number in range(count):
+        name = f"x_{number + 1:05}_{20261123142501 + number}.pcap"
+        (folder / name).write_bytes(data[:24] + data[bounds[number] : bounds[number + 1]])
+    return folder
+
+
+FACTS = """
+    SELECT start_ns, client_ip, client_port, server_name, version, authentication, outcome, evidence[1].says
+    FROM handshakes ORDER BY ALL
+"""
+
+
+def test_a_rotated_set_is_one_capture(tmp_path):
+    batch(tmp_path / "whole", TWO)
+    batch(tmp_path / "d", rotate(TWO, 5, tmp_path / "in"))
+    assert rows(tmp_path / "d", FACTS) == rows(tmp_path / "whole", FACTS)
+    (row,) = rows(tmp_path / "d", "SELECT capture, files, frames FROM captures")
+    assert short(row["capture"]) == "x_*.pcap"
+    assert [short(name) for name in row["files"]] == sorted(path.name for path in (tmp_path / "in").iterdir())
+
+
+@pytest.mark.parametrize("count", [6, 7, 24])
+def test_a_long_set_is_cut_in_pieces_and_every_handshake_stays_whole(count, tmp_path, monkeypatch):
+    from lab import traffic
+
+    monkeypatch.setattr(plan, "PIECE_FILES", 3)
+    monkeypatch.setattr(plan, "PIECE_BYTES", 0)
+    capture = tmp_path / "whole.pcap"
+    with capture.open("wb") as out:
+        out.writelines(traffic.dense(CAPTURES, 40))
+    batch(tmp_path / "whole", capture)
+    planned, _, _ = batch(tmp_path / "d", rotate(capture, count, tmp_path / "in"))
+    assert len(planned.tasks) == count // 3
+    assert rows(tmp_path / "d", FACTS) == rows(tmp_path / "whole", FACTS)
+    totals = "SELECT sum(frames) AS frames, sum(bytes) AS bytes, sum(handshakes) AS handshakes FROM captures"
+    assert rows(tmp_path / "d", totals) == rows(tmp_path / "whole", totals)
+
+
+def test_a_set_that_grew_takes_the_place_of_what_it_was(tmp_path):
+    folder = rotate(TWO, 4, tmp_path / "in")
+    last = max(folder.iterdir())
+    later = last.rename(tmp_path / last.name)
+    batch(tmp_path / "d", folder)
+    later.rename(last)
+    batch(tmp_path / "d", folder)
+    batch(tmp_path / "fresh", folder)
+    assert contents(tmp_path / "d") == contents(tmp_path / "fresh")
+
+
+def test_a_set_in_an_archive_or_in_a_store_is_one_too(tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    batch(tmp_path / "whole", TWO)
+    folder = rotate(TWO, 3, tmp_path / "in")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in folder.iterdir():
+            archive.write(path, path.name)
+    store = fsspec.filesystem("memory")
+    store.put(str(folder), "/bucket/set", recursive=True)
+    try:
+        for source in (tmp_path / "set.zip", "memory://bucket/set"):
+            place = tmp_path / f"of-{short(source)}"
+            batch(place, source)
+            assert rows(place, FACTS) == rows(tmp_path / "whole", FACTS)
+    finally:
+        store.store.clear()

@@ -1,0 +1,140 @@
+"""Connections that never became TLS: which of them were meant to."""
+
+import pytest
+from talk import SYN, Talk, alert, capture, client_hello, handshake, tls12
+
+from analyzer import api
+from analyzer.results import HandshakeReport
+
+HTTPS, OTHER = ("198.51.100.7", 443), ("198.51.100.7", 8080)
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def attempts(*talks: Talk) -> list[HandshakeReport]:
+    """What is reported without a version."""
+    segments = [segment for talk in talks for segment in talk.segments]
+    found = [one for one in api.analyze(capture(segments), trust="none").handshakes if one.version is None]
+    for one in found:
+        assert (one.outcome, one.authentication, one.authentication_basis) == ("failed", "undetermined", None)
+        assert one.evidence
+        assert one.first_frame <= one.last_frame
+    return found
+
+
+def refused(server: tuple[str, int] = HTTPS) -> Talk:
+    talk = Talk(server=server)
+    talk._append("client", b"", SYN)
+    return talk.rst("server")
+
+
+def unanswered(count: int, server: tuple[str, int] = HTTPS) -> Talk:
+    talk = Talk(server=server)
+    talk._append("client", b"", SYN)
+    return Talk(segments=talk.segments * count)
+
+
+def test_refused() -> None:
+    [report] = attempts(refused())
+    assert (report.client.port, report.server.port) == (50000, 443)
+    assert "refused" in report.evidence[0].says
+    assert report.closed_by is not None
+    assert (report.closed_by.sender, report.closed_by.how) == ("server", "rst")
+
+
+def test_unanswered() -> None:
+    [report] = attempts(unanswered(4))
+    assert "4 SYNs" in report.evidence[0].says
+
+
+def test_one_syn_may_have_been_answered_behind_the_end() -> None:
+    assert attempts(unanswered(1)) == []
+
+
+def test_a_port_where_nothing_speaks_of_tls() -> None:
+    for talk in (refused(OTHER), unanswered(4, OTHER), Talk(server=OTHER).open().send("client", REQUEST)):
+        assert attempts(talk) == []
+
+
+def test_a_server_that_speaks_tls_elsewhere_in_the_capture() -> None:
+    """Whichever comes first."""
+    tls = tls12(talk=Talk(client=("192.0.2.10", 50001), server=OTHER).open())
+    plain = Talk(server=OTHER).open().send("client", REQUEST).send("server", b"HTTP/1.1 200 OK\r\n\r\n").fin("server")
+    for talk in (refused(OTHER), unanswered(3, OTHER), plain):
+        assert [one.stream for one in attempts(talk, tls)] == [0]
+        assert [one.stream for one in attempts(tls, talk)] == [1]
+
+
+def test_plaintext_on_a_port_of_tls() -> None:
+    talk = Talk().open().send("client", REQUEST).send("server", b"HTTP/1.1 200 OK\r\n\r\n").fin("server")
+    [report] = attempts(talk)
+    assert "GET / HTTP/1.1" in report.evidence[0].says
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n<h1>The plain HTTP request was sent to HTTPS port</h1>",
+        b"HTTP/1.1 400 Bad Request\r\n\r\nYou're speaking plain HTTP to an SSL-enabled server port.<br />",
+        b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+        b"HTTP/1.1 400 \r\n\r\nBad Request\r\nThis combination of host and port requires TLS.\r\n",
+        alert(2, 10),
+    ],
+)
+def test_the_answer_shows_that_the_server_wants_tls(answer: bytes) -> None:
+    assert len(attempts(Talk(server=OTHER).open().send("client", REQUEST).send("server", answer).fin("server"))) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\nWe recommend HTTPS.",
+        b"HTTP/1.1 301 Moved\r\nLocation: https://a/\r\n\r\nUse HTTPS",
+        b"HTTP/1.1 400 Bad Request\r\n\r\nHTTPS is fine, your request is not.",
+        b"",
+    ],
+)
+def test_a_word_about_https_does_not(answer: bytes) -> None:
+    assert attempts(Talk(server=OTHER).open().send("client", REQUEST).send("server", answer).fin("server")) == []
+
+
+@pytest.mark.parametrize("length", range(1, 6))
+def test_the_first_bytes_of_a_hello_are_no_plaintext(length: int) -> None:
+    hello = handshake(client_hello(), version=0x0301)
+    for talk in (
+        Talk().open().send("client", hello[:length]),
+        Talk().open().send("client", hello[:length]).fin("client"),
+    ):
+        assert attempts(talk) == []
+
+
+SMTP = [("server", b"220 a ESMTP\r\n"), ("client", b"EHLO b\r\n"), ("server", b"250-a\r\n250 STARTTLS\r\n")]
+
+
+def mail(*more: tuple[str, bytes]) -> Talk:
+    talk = Talk(server=("198.51.100.7", 25)).open()
+    for sender, data in (*SMTP, *more):
+        talk.send(sender, data)
+    return talk
+
+
+def test_a_refused_request_for_tls() -> None:
+    [report] = attempts(mail(("client", b"STARTTLS\r\n"), ("server", b"454 TLS not available\r\n")))
+    assert report.preamble == "smtp"
+    assert "454" in report.evidence[0].says
+
+
+def test_a_request_for_tls_without_an_answer() -> None:
+    asked = mail(("client", b"STARTTLS\r\n"))
+    assert attempts(asked) == []  # the capture merely ends
+    assert [one.preamble for one in attempts(asked.fin("client"))] == ["smtp"]
+
+
+def test_mail_that_never_asks_is_nobodys_business() -> None:
+    assert attempts(mail(("client", b"MAIL FROM:<a@b>\r\n"), ("server", b"250 ok\r\n")).fin("client")) == []
+
+
+def test_too_many_attempts_are_told_of() -> None:
+    talks = [Talk(client=("192.0.2.10", 40000 + n), server=("198.51.100.7", 9000)).open() for n in range(5)]
+    segments = [segment for talk in talks for segment in talk.send("client", REQUEST).fin("client").segments]
+    report = api.analyze(capture(segments), trust="none", limits=api.Limits(attempts=3))
+    assert [issue.count for issue in report.issues if issue.code == "attempts"] == [2]

@@ -1,0 +1,205 @@
+"""One-way or mutual: what readable messages prove, and where they prove nothing. (Sizes: test_inference.)"""
+
+from itertools import combinations_with_replacement
+
+import pytest
+from talk import (
+    CCS,
+    CERTIFICATE_VERIFY,
+    CLIENT_KEY_EXCHANGE,
+    ENCRYPTED_FINISHED,
+    SERVER_HELLO_DONE,
+    SERVER_KEY_EXCHANGE,
+    Talk,
+    alert,
+    certificate,
+    certificate_request,
+    client_hello,
+    handshake,
+    message,
+    server_hello,
+    tls12,
+    vector,
+)
+
+from analyzer.results import HandshakeReport
+
+ECDHE_RSA, RSA, PSK, ECDHE_PSK, ANONYMOUS, SRP = 0xC02F, 0x002F, 0x00A8, 0xC037, 0xC018, 0xC01D
+HELLO = handshake(client_hello(tls13=False), version=0x0301)
+
+
+def found(report: HandshakeReport) -> tuple[str, bool | None, bool | None]:
+    """Verdict, requested, presented; the basis and the evidence must fit."""
+    told = report.authentication != "undetermined"
+    assert report.authentication_basis == ("observed" if told else None)
+    assert report.evidence
+    return report.authentication, report.client_certificate_requested, report.client_certificate_presented
+
+
+def test_one_way() -> None:
+    assert found(tls12().report) == ("one-way", False, False)
+    assert found(tls12(suite=RSA).report) == ("one-way", False, False)
+
+
+def test_mutual() -> None:
+    report = tls12(asks=True, client_certificate=certificate(600, 500)).report
+    assert found(report) == ("mutual", True, True)
+    says = {(one.message, one.frame) for one in report.evidence if one.message}
+    assert {name for name, _ in says} >= {"certificate_request", "certificate", "certificate_verify"}
+    assert [one.says for one in report.evidence if one.message == "certificate"] == [
+        "The client presented 2 certificates."
+    ]
+
+
+def test_mutual_without_a_signature() -> None:
+    """A certificate whose key cannot sign, such as a static Diffie-Hellman key (RFC 5246, section 7.4.8)."""
+    assert found(tls12(asks=True, client_certificate=certificate(600), verify=False).report) == ("mutual", True, True)
+
+
+def test_requested_not_provided() -> None:
+    assert found(tls12(asks=True, client_certificate=certificate()).report) == ("requested-not-provided", True, False)
+
+
+def test_sslv3_says_it_with_an_alert() -> None:
+    talk = Talk().open().send("client", HELLO)
+    request = message(13, vector(1, b"\1") + vector(2, b""))
+    hello = server_hello(RSA, tls13=False, legacy_version=0x0300)
+    talk.send("server", handshake(hello, certificate(700), request, SERVER_HELLO_DONE, version=0x0300))
+    talk.send("client", alert(1, 41) + handshake(CLIENT_KEY_EXCHANGE) + CCS + ENCRYPTED_FINISHED)
+    report = talk.send("server", CCS + ENCRYPTED_FINISHED).report
+    assert found(report) == ("requested-not-provided", True, False)
+    assert report.version == "SSLv3"
+
+
+def test_a_client_that_goes_on_without_any_certificate_message() -> None:
+    assert found(tls12(asks=True).report) == ("requested-not-provided", True, False)
+
+
+@pytest.mark.parametrize(
+    ("suite", "expected"), [(PSK, "psk"), (ECDHE_PSK, "psk"), (SRP, "psk"), (ANONYMOUS, "anonymous")]
+)
+def test_without_certificates(suite: int, expected: str) -> None:
+    talk = Talk().open().send("client", HELLO)
+    talk.send("server", handshake(server_hello(suite, tls13=False), SERVER_HELLO_DONE))
+    talk.send("client", handshake(CLIENT_KEY_EXCHANGE) + CCS + ENCRYPTED_FINISHED).send(
+        "server", CCS + ENCRYPTED_FINISHED
+    )
+    assert found(talk.report) == (expected, False, False)
+
+
+# ---- a handshake that stops
+
+
+def flight(count: int, *, asks: bool) -> Talk:
+    """The first messages of the server's flight, and nothing more."""
+    request = [certificate_request()] if asks else []
+    every = [server_hello(ECDHE_RSA, tls13=False), certificate(700), SERVER_KEY_EXCHANGE, *request, SERVER_HELLO_DONE]
+    return Talk().open().send("client", HELLO).send("server", *(handshake(one) for one in every[:count]))
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_a_flight_that_stops_has_not_shown_whether_it_would_have_asked(count: int) -> None:
+    for talk in (
+        flight(count, asks=False),
+        flight(count, asks=False).rst("server"),
+        flight(count, asks=True).fin("client"),
+    ):
+        asked = None if count < 4 else True
+        report = talk.report
+        assert found(report)[:2] == ("undetermined", asked)
+
+
+def test_a_whole_flight_has() -> None:
+    assert found(flight(4, asks=False).report) == ("one-way", False, False)
+    assert found(flight(4, asks=False).rst("client").report) == ("one-way", False, False)
+
+
+def test_a_request_without_an_answer() -> None:
+    assert found(flight(5, asks=True).report) == ("undetermined", True, None)  # the capture merely ends
+    assert found(flight(5, asks=True).rst("client").report) == ("undetermined", True, False)
+    assert found(flight(5, asks=True).send("client", alert(2, 48)).report) == ("undetermined", True, False)
+    assert found(flight(4, asks=True).report) == ("undetermined", True, None)
+
+
+def test_a_hello_alone() -> None:
+    assert found(Talk().open().send("client", HELLO).report) == ("undetermined", None, None)
+
+
+# ---- what the capture lacks
+
+MESSAGES: dict[str, tuple[str, bytes]] = {
+    "client_hello": ("client", HELLO),
+    "server_hello": ("server", handshake(server_hello(ECDHE_RSA, tls13=False))),
+    "certificate": ("server", handshake(certificate(700))),
+    "server_key_exchange": ("server", handshake(SERVER_KEY_EXCHANGE)),
+    "certificate_request": ("server", handshake(certificate_request())),
+    "server_hello_done": ("server", handshake(SERVER_HELLO_DONE)),
+    "client_certificate": ("client", handshake(certificate(500))),
+    "client_key_exchange": ("client", handshake(CLIENT_KEY_EXCHANGE)),
+    "certificate_verify": ("client", handshake(CERTIFICATE_VERIFY)),
+    "client_finished": ("client", CCS + ENCRYPTED_FINISHED),
+    "server_finished": ("server", CCS + ENCRYPTED_FINISHED),
+}
+ONE_WAY = [name for name in MESSAGES if name not in ("certificate_request", "client_certificate", "certificate_verify")]
+
+
+def without(names: list[str], lost: tuple[str, ...]) -> HandshakeReport:
+    """A handshake of these messages, each in a segment of its own, of which the capture lacks some."""
+    talk = Talk().open()
+    for name in names:
+        sender, data = MESSAGES[name]
+        (talk.lose if name in lost else talk.send)(sender, data)
+    return talk.acknowledge("client").acknowledge("server").report
+
+
+@pytest.mark.parametrize("lost", list(combinations_with_replacement(MESSAGES, 2)), ids="-".join)
+def test_a_mutual_handshake_is_never_taken_for_one_way(lost: tuple[str, ...]) -> None:
+    """Whatever two messages are missing."""
+    report = without(list(MESSAGES), lost)
+    assert report.authentication in ("mutual", "undetermined")
+    assert report.client_certificate_requested is not False
+    assert report.client_certificate_presented is not False
+    assert report.outcome != "failed"
+
+
+@pytest.mark.parametrize("lost", list(combinations_with_replacement(ONE_WAY, 2)), ids="-".join)
+def test_a_one_way_handshake_is_never_taken_for_mutual(lost: tuple[str, ...]) -> None:
+    report = without(ONE_WAY, lost)
+    assert report.authentication in ("one-way", "undetermined")
+    assert report.client_certificate_requested is not True
+    assert report.client_certificate_presented is not True
+    assert report.outcome != "failed"
+
+
+@pytest.mark.parametrize("lost", ["certificate_verify", "certificate_request", "certificate", "server_key_exchange"])
+def test_enough_is_left(lost: str) -> None:
+    assert without(list(MESSAGES), (lost,)).authentication == "mutual"
+
+
+@pytest.mark.parametrize("lost", ["certificate", "server_key_exchange", "server_hello_done", "server_finished"])
+def test_what_the_client_answers_tells_what_the_server_did_not_ask(lost: str) -> None:
+    report = without(ONE_WAY, (lost,))
+    assert report.client_certificate_requested is not True
+    if lost != "certificate":
+        assert report.authentication == "one-way"
+
+
+def test_what_is_lost_later_does_not_matter() -> None:
+    for talk, expected in ((tls12(), "one-way"), (tls12(asks=True), "requested-not-provided")):
+        for sender in ("client", "server"):
+            talk.lose(sender, bytes(5000)).send(sender, b"\x17\x03\x03\x00\x09" + bytes(9))
+        assert talk.report.authentication == expected
+
+
+def test_one_direction() -> None:
+    talk = tls12(asks=True, client_certificate=certificate(500)).fin("client").fin("server")
+    by_client = Talk(segments=[one for one in talk.segments if one.source == talk.client]).report
+    by_server = Talk(segments=[one for one in talk.segments if one.source == talk.server]).report
+    assert found(by_client) == ("mutual", None, True)
+    assert found(by_server) == ("undetermined", True, None)
+    assert by_client.outcome == by_server.outcome == "incomplete"
+    plain = tls12().fin("client").fin("server")
+    for end in (plain.client, plain.server):
+        report = Talk(segments=[one for one in plain.segments if one.source == end]).report
+        assert report.authentication in ("undetermined", "one-way")
+        assert report.outcome == "incomplete"

@@ -1,0 +1,240 @@
+"""With secrets the hidden messages are read, and only those; what they say agrees with the stacks and with tshark."""
+
+import shutil
+import subprocess
+import tomllib
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from followed import events, keyring, session
+from forge import block
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analyzer import api
+from analyzer.pki.public_keys import PublicKeys
+from analyzer.report.serialize import handshake as serialized
+from analyzer.tls.handshake import Handshake
+from analyzer.tls.keylog import KeyLog
+from analyzer.tls.keyring import Keyring
+from analyzer.tls.proofs import proofs
+from analyzer.tls.record import APPLICATION_DATA, CHANGE_CIPHER_SPEC, Event, Hole, Record
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+MANIFEST = tomllib.loads((CAPTURES / "manifest.toml").read_text(encoding="utf-8"))
+WITH_KEYS = {c["file"]: c for c in MANIFEST["capture"] if "keylog" in c}
+COMPLETE = [name for name, c in WITH_KEYS.items() if "variant_of" not in c]
+PLAIN = [
+    "mutual-tls10.pcap",
+    "mutual-tls12.pcap",
+    "mutual-tls12-rsa.pcap",
+    "mutual-tls13.pcap",
+    "mutual-tls13-ccm8.pcap",
+    "mutual-tls13-java.pcap",
+    "hello-retry-request-mutual.pcap",
+    "renegotiation-mutual.pcap",
+    "post-handshake-authentication.pcap",
+]
+EVENTS = {name: events(CAPTURES / name) for name in PLAIN}
+READABLE = ("change_cipher_spec", "alert", "application_data", "encrypted_handshake")
+
+
+def keys_of(name: str) -> Path:
+    return CAPTURES / WITH_KEYS[name]["keylog"]
+
+
+def analyze(name: str) -> list[api.HandshakeReport]:
+    return api.analyze(str(CAPTURES / name), trust="none", keylog=str(keys_of(name))).handshakes
+
+
+def messages_of(handshakes: list[Handshake]) -> Counter[tuple[str, bytes]]:
+    return Counter((sent.sender, sent.raw) for one in handshakes for sent in one.sent if sent.message is not None)
+
+
+# What the secrets open
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_the_manifest_s_truths_hold_with_secrets(name: str) -> None:
+    found = {(h.stream, h.handshake): h for h in analyze(name)}
+    for expect in WITH_KEYS[name]["expect"]:
+        report = found.pop((expect["stream"], expect.get("handshake", 0)))
+        for field in ("authentication", "client_certificate_requested", "client_certificate_presented", "outcome"):
+            if field in expect:
+                allowed = expect[field] if isinstance(expect[field], list) else [expect[field]]
+                assert getattr(report, field) in allowed, field
+        hidden = expect.get("authentication_basis") == "inferred" or "needs_keys" in expect
+        assert not hidden or report.authentication_basis == "decrypted"
+        assert {proof.status for proof in report.proofs} <= {"pass"}
+    assert not found
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_every_proof_that_keys_allow_holds(name: str) -> None:
+    for report in analyze(name):
+        expected = {
+            (m.sender, m.message)
+            for m in report.messages
+            if m.message in ("finished", "certificate_verify")
+            or (m.message == "server_key_exchange" and "anon" not in (report.cipher_suite or ""))
+        }
+        if report.cipher_suite and "PSK" in report.cipher_suite:
+            expected.discard(("server", "server_key_exchange"))
+        assert {(proof.of, proof.message) for proof in report.proofs} == expected
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mutual-tls10.pcap",
+        "one-way-tls12-rsa.pcap",
+        "mutual-tls13.pcap",
+        "mutual-tls13-ccm8.pcap",
+        "early-data-accepted.pcap",
+        "hello-retry-request-mutual.pcap",
+        "post-handshake-authentication.pcap",
+        "resumption-session-ticket.pcap",
+    ],
+)
+def test_tshark_reads_the_same_messages(name: str) -> None:
+    command = ["tshark", "-o", f"tls.keylog_file:{keys_of(name)}", "-r", str(CAPTURES / name), "-Y", "tls.handshake"]
+    fields = ["-T", "fields", "-e", "tcp.stream", "-e", "tls.handshake.type"]
+    done = subprocess.run([*command, *fields], capture_output=True, text=True, check=True, timeout=60)
+    expected = Counter(
+        (int(stream), int(kind))
+        for stream, kinds in (line.split("\t") for line in done.stdout.splitlines())
+        for kind in kinds.split(",")
+        if kind
+    )
+    found = Counter(
+        (report.stream, sent.raw[0])
+        for report in analyze(name)
+        for sent in report.facts.sent
+        if sent.message is not None
+    )
+    assert found == expected
+
+
+# What stays closed
+
+
+def protected(original: list[Event]) -> list[int]:
+    """Positions of the records that keys open: behind ChangeCipherSpec, or of TLS 1.3."""
+    switched: set[int] = set()
+    found: list[int] = []
+    for at, event in enumerate(original):
+        if isinstance(event, Record) and event.fragment:
+            in_clear = int.from_bytes(event.fragment[1:4]) + 4 == len(event.fragment)  # a second ClientHello
+            if event.type == CHANGE_CIPHER_SPEC:
+                switched.add(event.direction)
+            elif event.type == APPLICATION_DATA or (event.direction in switched and not in_clear):
+                found.append(at)
+    return found
+
+
+@given(st.data())
+def test_a_changed_record_never_yields_a_message(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(PLAIN))
+    original, secrets = EVENTS[name], keyring(keys_of(name))
+    known = messages_of(session(original, secrets))
+    at = data.draw(st.sampled_from(protected(original)))
+    record = original[at]
+    assert isinstance(record, Record)
+    fragment = bytearray(record.fragment or b"")
+    position = data.draw(st.integers(0, len(fragment) - 1))
+    fragment[position] ^= data.draw(st.integers(1, 255))
+    changed: list[Event] = [*original]
+    changed[at] = replace(record, fragment=bytes(fragment))
+    found = messages_of(session(changed, keyring(keys_of(name))))
+    cleartext = messages_of(session(changed, None))
+    assert found - known <= cleartext  # nothing that is not in clear anyway
+    for handshake in session(changed, keyring(keys_of(name))):
+        if messages_of([handshake]) <= known:  # what is read was sent so; that something is missing is no forgery
+            assert "fail" not in {proof.status for proof in proofs(handshake, PublicKeys())}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_wrong_secrets_read_nothing(name: str) -> None:
+    plain = session(EVENTS[name], None)
+    [random] = {bytes(h.client_hello.random) for h in plain if h.client_hello}
+    log = KeyLog()
+    labels = [
+        "CLIENT_RANDOM",
+        *(f"{s}_{k}" for s in ("CLIENT", "SERVER") for k in ("HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0")),
+    ]
+    log.read(f"{label} {random.hex()} {'5a' * 48}".encode() for label in labels)
+    found = session(EVENTS[name], Keyring(log))
+    assert messages_of(found) == messages_of(plain)
+    assert found[0].decryption.opened == 0
+    assert "do not fit" in found[0].decryption.says
+
+
+@pytest.mark.parametrize("name", ["mutual-tls12.pcap", "mutual-tls13.pcap"])
+def test_behind_a_hole_records_open_again_and_no_proof_fails(name: str) -> None:
+    original = EVENTS[name]
+    for at, event in enumerate(original):
+        if isinstance(event, Record) and event.type in (22, 23):
+            holed = [*original[:at], Hole(event.direction, event.frame, "not-captured"), *original[at + 1 :]]
+            for handshake in session(holed, keyring(keys_of(name))):
+                assert "fail" not in {proof.status for proof in proofs(handshake, PublicKeys())}
+    last = max(i for i, e in enumerate(original) if isinstance(e, Record) and e.type == 23)
+    before = next(i for i, e in enumerate(original) if e.direction == original[last].direction and e.type == 23)
+    if before < last:
+        holed = [*original[:before], Hole(original[last].direction, 0, "not-captured"), *original[before + 1 :]]
+        [handshake] = session(holed, keyring(keys_of(name)))
+        assert handshake.decryption.closed == 0
+
+
+def test_secrets_of_one_direction_read_that_direction() -> None:
+    log = KeyLog()
+    log.read(line for line in keys_of("mutual-tls13.pcap").read_bytes().splitlines() if line.startswith(b"SERVER"))
+    [handshake] = session(EVENTS["mutual-tls13.pcap"], Keyring(log))
+    decrypted = {(s.sender, s.name) for s in handshake.sent if s.protection == "decrypted" and s.message}
+    assert ("server", "certificate_request") in decrypted
+    assert {sender for sender, _ in decrypted} == {"server"}
+
+
+# Secrets that the capture brings along
+
+
+def test_secrets_behind_the_traffic_are_found() -> None:
+    whole = (CAPTURES / "embedded-secrets.pcapng").read_bytes()
+    [report] = api.analyze(whole, trust="none").handshakes
+    assert report.authentication_basis == "decrypted"
+    log = keys_of("mutual-tls13.pcap").read_bytes()
+    secrets = block(10, (0x544C534B).to_bytes(4, "little") + len(log).to_bytes(4, "little") + log)
+    assert secrets[8:-4] in whole
+    first = whole.index(secrets[8:-4]) - 8
+    moved = whole[:first] + whole[first + len(secrets) :] + secrets
+    assert api.analyze(moved, trust="none").handshakes == [report]
+
+
+# What nobody may see
+
+
+@pytest.mark.parametrize("name", ["mutual-tls12.pcap", "mutual-tls13.pcap"])
+def test_no_secret_is_left_in_what_an_analysis_yields(name: str) -> None:
+    secrets = [line.split()[2] for line in keys_of(name).read_text().splitlines()]
+    for report in analyze(name):
+        told = f"{serialized(report)} {report!r} {report.facts!r} {vars_of(report.facts.decryption)}"
+        for secret in secrets:
+            assert secret not in told
+            assert repr(bytes.fromhex(secret))[2:-1] not in told
+
+
+def vars_of(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in type(value).__slots__}
+
+
+def test_neither_handshake_nor_keyring_shows_secrets_while_they_are_in_use() -> None:
+    secrets = keyring(keys_of("mutual-tls12.pcap"))
+    [handshake] = session(EVENTS["mutual-tls12.pcap"], secrets)
+    master = handshake.decryption.master
+    assert master is not None
+    for shown in (repr(handshake), repr(secrets)):
+        assert master.hex() not in shown
+        assert repr(master)[2:-1] not in shown

@@ -1,0 +1,277 @@
+"""A captured handshake is drawn as the textbook has it: every step that happened, in order, and nothing false."""
+
+from dataclasses import replace
+
+import pytest
+from drawn import NAMES, drawn, report, reports, textbook
+
+from analyzer.diagram.sequence import Line, seconds
+from analyzer.results import CheckReport, HandshakeReport
+from analyzer.tls.handshake import Handshake
+from analyzer.tls.record import Hole
+
+EXTRAS = ("new_session_ticket", "end")
+TWINS = {
+    "one-way-tls12-rsa": "one-way-rsa",
+    "one-way-tls12": "one-way-ecdhe",
+    "one-way-tls12-dhe": "one-way-ecdhe",
+    "one-way-tls13": "one-way-tls13",
+    "mutual-tls12-rsa": "mutual-rsa",
+    "mutual-tls12": "mutual-ecdhe",
+    "mutual-tls10": "mutual-ecdhe",
+    "mutual-tls13": "mutual-tls13",
+}
+
+
+def told(diagram):
+    return [(step.key, step.sender) for step in diagram.steps if step.key not in EXTRAS]
+
+
+def words(diagram):
+    said = [diagram.title, diagram.subtitle]
+    for step in diagram.steps:
+        said += [step.title, step.meaning, *(f"{line.label} {line.text}" for line in step.lines)]
+    return " ".join(said)
+
+
+def step(diagram, key, sender=...):
+    return next(one for one in diagram.steps if one.key == key and sender in (..., one.sender))
+
+
+@pytest.mark.parametrize(("capture", "reference"), TWINS.items())
+def test_steps_are_those_of_the_textbook(capture, reference):
+    assert told(drawn(capture)) == told(textbook(reference))
+
+
+@pytest.mark.parametrize("capture", NAMES)
+def test_steps_are_in_order_and_phases_are_whole(capture):
+    for one in reports(capture):
+        diagram = one.diagram()
+        numbers = [each.number for each in diagram.steps if each.number is not None]
+        assert numbers == list(range(1, len(numbers) + 1))
+        frames = [each.frame for each in diagram.steps if each.frame is not None]
+        assert frames == sorted(frames)
+        phases = [each.phase for each in diagram.steps if each.phase]
+        changes = [phase for at, phase in enumerate(phases) if at == 0 or phases[at - 1] != phase]
+        assert len(changes) == len(set(changes))
+        assert diagram.steps[-1].kind == "end"
+        assert "None" not in words(diagram)
+
+
+@pytest.mark.parametrize("capture", NAMES)
+def test_end_says_how_it_ended(capture):
+    for one in reports(capture):
+        end = one.diagram().steps[-1]
+        assert (end.tone == "bad") == (one.outcome == "failed")
+        if one.outcome == "failed":
+            assert any(step.tone == "bad" and step.kind == "message" for step in one.diagram().steps)
+            assert end.title.startswith("Failed: ")
+
+
+def test_details_are_those_of_the_messages():
+    diagram = drawn("mutual-tls12")
+    hello = {line.label: line.text for line in step(diagram, "client_hello").lines}
+    facts = report("mutual-tls12").facts
+    assert hello["server name"] == "service.example.com"
+    assert hello["client random"].startswith(facts.client_hello.random.hex()[:16])
+    assert hello["cipher suites"].endswith(" more")
+    answer = {line.label: line.text for line in step(diagram, "server_hello").lines}
+    assert answer["cipher suite"] == report("mutual-tls12").cipher_suite
+    request = {line.label: line.text for line in step(diagram, "certificate_request").lines}
+    assert request["authorities"] == "CN=Example Root CA,O=Example Lab"
+    mine = {line.label: line.text for line in step(diagram, "certificate", "client").lines}
+    assert mine["subject"] == report("mutual-tls12").certificates["client"][0].subject
+    assert step(diagram, "certificate", "client").frame == 6
+
+
+def test_key_exchange_is_what_happened():
+    assert "decrypts the pre-master secret" in words(drawn("mutual-tls12-rsa"))
+    assert "decrypts the pre-master secret" not in words(drawn("mutual-tls12"))
+    assert "from the key shares" in words(drawn("mutual-tls12"))
+    assert "pre-master" not in words(drawn("mutual-tls13"))
+    assert "signed by nobody" in words(drawn("anonymous-tls12"))
+    assert "verify-server" not in [one.key for one in drawn("anonymous-tls12").steps]
+    assert "verify-server" not in [one.key for one in drawn("psk-tls13").steps]
+
+
+def test_inferred_messages_are_said_to_be_inferred():
+    steps = [one for one in drawn("mutual-tls13").steps if one.key in ("certificate", "certificate_verify")]
+    assert len(steps) == 4
+    assert all(one.inferred and one.tags == ("inferred",) and one.protection == "encrypted" for one in steps)
+    assert not any(one.inferred for one in drawn("mutual-tls12").steps)
+
+
+def test_encrypted_steps_are_marked():
+    tags = {one.key: one.tags for one in drawn("one-way-tls12").steps}
+    assert tags["change_cipher_spec, finished"] == tags["application_data"] == ("encrypted",)
+    assert tags["server_hello"] == ()
+
+
+def test_change_cipher_spec_of_tls13_is_no_step():
+    diagram = drawn("hello-retry-request-mutual")
+    assert not [one for one in diagram.steps if "change_cipher_spec" in one.key]
+    assert "which means nothing in TLS 1.3" in words(diagram)
+    hellos = [one for one in diagram.steps if one.key == "client_hello"]
+    assert len(hellos) == 2 and hellos[0].meaning != hellos[1].meaning
+    assert diagram.steps[1].key == "hello_retry_request"
+
+
+def test_declined_certificate_is_no_proof():
+    diagram = drawn("requested-not-provided-tls12")
+    assert step(diagram, "certificate", "client").title == "Certificate (empty)"
+    assert "verify-client" not in [one.key for one in diagram.steps]
+    assert step(drawn("client-certificate-missing-tls12"), "certificate", "client").tone == "bad"
+    assert step(diagram, "certificate", "client").tone == "plain"
+
+
+def test_refusal_is_red_and_so_is_what_led_to_it():
+    diagram = drawn("client-certificate-expired-tls12")
+    assert step(diagram, "alert").tone == "bad"
+    assert step(diagram, "alert").title == "Alert: fatal certificate_expired"
+    verdict = step(diagram, "verify-client")
+    assert verdict.tone == "bad" and verdict.proof == "failed"
+    assert "the server, with the alert certificate_expired (frame 7)" in words(diagram)
+    mine = drawn("server-certificate-expired-tls12")
+    assert [one.key for one in mine.steps if one.tone == "bad"] == ["verify-server", "alert", "end"]
+
+
+def test_diagnosis_comes_before_what_was_merely_seen():
+    original = report("client-certificate-expired-tls12")
+    from analyzer.results import Finding
+
+    cause = Finding("client-certificate-expired", "error", "certain", "x", "It ended in 2021.", "Renew it.")
+    end = replace(original, findings=[cause], root_cause=cause.code).diagram().steps[-1]
+    assert end.title == "Failed: client certificate expired"
+    assert Line("why", "It ended in 2021.") in end.lines
+    assert Line("remedy", "Renew it.") in end.lines
+
+
+def test_marks_follow_the_proofs():
+    original = report("mutual-tls12")
+    assert step(original.diagram(), "certificate_verify").proof == "verified"
+    broken = [
+        replace(proof, status="fail", reason="it is wrong") if proof.message == "certificate_verify" else proof
+        for proof in original.proofs
+    ]
+    diagram = replace(original, proofs=broken).diagram()
+    assert step(diagram, "certificate_verify").proof == step(diagram, "verify-client").proof == "failed"
+    assert step(diagram, "server_key_exchange").proof == "verified"
+    blank = replace(original, proofs=[], chain={"server": None, "client": None}).diagram()
+    assert step(blank, "certificate_verify").proof == step(blank, "verify-server").proof == "unchecked"
+
+
+def test_failed_checks_of_a_chain_are_told_one_by_one():
+    original = report("mutual-tls12")
+    check = CheckReport("name-match", "fail", None, "a.example", "b.example", None)
+    made = replace(original.chain["server"], status="fail", checks=[check])
+    diagram = replace(original, chain={**original.chain, "server": made}).diagram()
+    assert Line("name match", "b.example; expected: a.example", "failed") in step(diagram, "verify-server").lines
+
+
+def test_missing_records_leave_a_gap():
+    diagram = drawn("gap")
+    gap = next(one for one in diagram.steps if one.kind == "gap")
+    assert gap.title == "The capture lacks something that the server sent here"
+    assert drawn("no-beginning").steps[0].kind == "gap"
+    original = report("mutual-tls12")
+    facts = _copy(original.facts)
+    facts.holes = [("client", Hole(0, 6, "snap-length"))]
+    assert "cut when they were captured" in words(replace(original, facts=facts).diagram())
+
+
+def test_pause_leaves_a_gap():
+    original = report("mutual-tls12")
+    facts = _copy(original.facts)
+    facts.sent = [replace(sent, time=sent.time + (3 * 10**9 if sent.frame > 5 else 0)) for sent in facts.sent]
+    gaps = [one.title for one in replace(original, facts=facts).diagram().steps if one.kind == "gap"]
+    assert gaps == ["3.00 s pass"]
+
+
+def test_endless_handshake_is_cut_and_says_so():
+    original = report("mutual-tls12")
+    facts = _copy(original.facts)
+    facts.sent = [*facts.sent[:3], *(facts.sent[2], facts.sent[3]) * 500]
+    diagram = replace(original, facts=facts).diagram()
+    assert len(diagram.steps) < 70
+    assert "943 more messages" in words(diagram)
+
+
+def test_report_without_facts_is_drawn_too():
+    original = report("mutual-tls12")
+    diagram = replace(original, facts=None).diagram()
+    assert told(diagram)[:5] == told(original.diagram())[:5]
+    assert "client random" not in [line.label for line in diagram.steps[0].lines]
+    for capture in NAMES:
+        for one in reports(capture):
+            replace(one, facts=None).diagram()
+
+
+def test_resumption_names_its_original():
+    diagram = drawn("resumption-session-ticket-mutual", 1)
+    assert diagram.title == "Resumed mutual TLS 1.2: established"
+    assert Line("original", "tcp.stream 0, handshake 0") in diagram.steps[-1].lines
+    keys = [one.key for one in diagram.steps]
+    assert keys.index("derive") < keys.index("change_cipher_spec, finished")
+    assert "certificate" not in keys
+
+
+def test_what_came_before_tls_is_told():
+    assert drawn("starttls-imap-mutual").steps[0].meaning == "IMAP and STARTTLS"
+    assert "proxy" in drawn("http-connect-mutual").steps[0].meaning
+
+
+@pytest.mark.parametrize("capture", ["connection-refused", "connection-unanswered", "starttls-refused"])
+def test_attempt_that_never_became_tls(capture):
+    diagram = drawn(capture)
+    assert diagram.title == "Attempt at TLS: failed"
+    assert diagram.steps[0].key == "connect"
+    assert any(one.tone == "bad" for one in diagram.steps[:-1])
+    assert (diagram.steps[0].lost) == (capture == "connection-unanswered")
+
+
+def test_decrypted_messages_are_drawn_like_clear_ones():
+    clear, hidden = report("mutual-tls12"), report("mutual-tls13")
+    facts = _copy(hidden.facts)
+    certificate = clear.facts.first("certificate", "server")
+    facts.sent = [
+        replace(sent, name="certificate", message=certificate.message, protection="decrypted") if at == 5 else sent
+        for at, sent in enumerate(facts.sent)
+    ]
+    diagram = replace(hidden, facts=facts, certificates=clear.certificates).diagram()
+    shown = step(diagram, "certificate", "server")
+    assert shown.tags == ("decrypted",)
+    assert {line.label for line in shown.lines} >= {"subject", "issuer", "valid", "key"}
+
+
+def test_long_values_say_what_they_leave_out():
+    original = report("mutual-tls12")
+    certificate = replace(original.certificates["server"][0], subject="CN=" + "y" * 9000)
+    diagram = replace(original, certificates={"server": [certificate], "client": []}).diagram()
+    subject = next(line.text for line in step(diagram, "certificate", "server").lines if line.label == "subject")
+    assert len(subject) < 500 and subject.endswith("… (9,003 characters)")
+
+
+@pytest.mark.parametrize(
+    ("time", "said"),
+    [(0.0, "0.00 ms"), (0.0312, "31.2 ms"), (1.25, "1.25 s"), (200, "3 min 20 s"), (-0.001, "-1.00 ms")],
+)
+def test_times_are_for_people(time, said):
+    assert seconds(time) == said
+
+
+def test_facts_are_no_part_of_the_report():
+    from analyzer.report import serialize
+
+    one = report("mutual-tls12")
+    assert isinstance(one.facts, Handshake)
+    assert "facts" not in serialize.handshake(one)
+    assert "Handshake(" not in repr(one)[14:]
+    assert replace(one, facts=None) == one
+
+
+def _copy(facts: Handshake) -> Handshake:
+    return replace(facts)
+
+
+def test_helpers_of_this_file_see_handshakes():
+    assert all(isinstance(one, HandshakeReport) for capture in NAMES for one in reports(capture))

@@ -1,0 +1,198 @@
+"""Whatever a capture holds, memory is bounded; and where a bound bites, an issue of its name says so."""
+
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from forge import pcap, pcap_header
+from talk import (
+    APPLICATION_DATA,
+    HANDSHAKE,
+    RAW_IP,
+    SYN,
+    Segment,
+    Talk,
+    capture,
+    certificate,
+    client_hello,
+    handshake,
+    message,
+    record,
+    server_hello,
+    tls12,
+)
+
+from analyzer import api
+from analyzer.results import CaptureReport
+from analyzer.settings import Limits
+
+SERVER = ("198.51.100.7", 443)
+
+
+def analyzed(segments: list[Segment], *, apart: int = 1_000_000, **limits: int) -> CaptureReport:
+    return api.analyze(capture(segments, apart=apart), trust="none", limits=Limits(**limits))
+
+
+def codes(report: CaptureReport) -> set[str]:
+    return {issue.code for issue in report.issues}
+
+
+def client(number: int) -> tuple[str, int]:
+    return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 40000
+
+
+def syns(count: int) -> list[Segment]:
+    """A flood of SYNs, each from another client."""
+    return [Segment(client(number), SERVER, 7 * number, b"", SYN) for number in range(count)]
+
+
+def test_half_open_connections_are_let_go_before_others():
+    """A flood does not end the connections that talk."""
+    talk = tls12(answer=False)
+    segments = [*talk.segments, *syns(300), *tls12().segments[len(talk.segments) :]]
+    report = analyzed(segments, connections=100, batch_bytes=2000)
+    assert "connections" in codes(report)
+    assert [handshake.outcome for handshake in report.handshakes] == ["established"]
+    assert report.connections == 301
+
+
+def test_of_too_many_connections_that_talk_the_longest_idle_are_let_go():
+    talks = [tls12(talk=Talk(client=client(number)).open(), answer=False) for number in range(50)]
+    segments = [segment for talk in talks for segment in talk.segments]
+    report = analyzed(segments, connections=10, batch_bytes=2000)
+    assert "connections" in codes(report)
+    assert len(report.handshakes) == 50
+
+
+def test_failed_attempts_are_listed_up_to_a_bound():
+    segments = []
+    for number in range(50):
+        segments += Talk(client=client(number)).open().send("client", b"GET / HTTP/1.1\r\n\r\n").segments
+    report = analyzed(segments + tls12(talk=Talk(client=client(99)).open()).segments, attempts=20)
+    assert "attempts" in codes(report)
+    assert sum(handshake.facts is None for handshake in report.handshakes) == 20
+    assert sum(handshake.facts is not None for handshake in report.handshakes) == 1
+
+
+def test_segments_behind_a_hole():
+    talk = tls12(talk=Talk(size=100).open())
+    segments = [segment for segment in talk.segments if segment.payload]
+    missing = next(s for s in segments if s.source == SERVER)
+    report = analyzed([s for s in talk.segments if s is not missing], pending_bytes=500)
+    assert "pending-bytes" in codes(report)
+    assert "pending-bytes" not in codes(analyzed(talk.segments, pending_bytes=500))
+
+
+def proxied(size: int) -> Talk:
+    """A request for a tunnel that does not come to its end."""
+    talk = Talk(server=("198.51.100.7", 3128), size=size).open()
+    return talk.send("client", b"CONNECT service.example.com:443 HTTP/1.1\r\nCookie: " + b"a" * 20_000)
+
+
+def test_an_endless_prologue():
+    assert "prologue-bytes" in codes(analyzed(proxied(1460).segments, prologue_bytes=10_000))
+    assert "prologue-bytes" not in codes(analyzed(proxied(1460).segments))
+
+
+def test_a_prologue_of_very_many_segments():
+    """Their number is bounded too, for each takes memory of its own."""
+    assert "prologue-bytes" in codes(analyzed(proxied(1).segments[:4000], batch_bytes=1))
+
+
+@pytest.mark.parametrize("length", [5000, 0xFFFFFF])
+def test_a_message_that_is_too_long(length):
+    hello = handshake(client_hello(tls13=False))
+    long = bytes([11]) + length.to_bytes(3) + bytes(6000)
+    talk = Talk().open().send("client", hello).send("server", handshake(server_hello(tls13=False)))
+    report = analyzed(talk.send("server", record(HANDSHAKE, long)).segments, message_bytes=4000)
+    assert "message-bytes" in codes(report)
+    assert report.handshakes[0].version == "TLSv1.2"
+
+
+def test_a_handshake_of_very_many_messages():
+    talk = Talk().open().send("client", handshake(client_hello(tls13=False)))
+    talk.send("server", handshake(server_hello(tls13=False)))
+    for _ in range(60):
+        talk.send("server", handshake(certificate(900)))
+    report = analyzed(talk.segments, handshake_bytes=10_000)
+    assert "handshake-bytes" in codes(report)
+    assert len(report.handshakes[0].messages) < 20
+
+
+def test_bytes_kept_of_all_connections_together():
+    talks = [tls12(talk=Talk(client=client(number)).open(), answer=False) for number in range(50)]
+    segments = [segment for talk in talks for segment in talk.segments]
+    report = analyzed(segments, held_bytes=20_000, batch_bytes=5000)
+    assert "held-bytes" in codes(report)
+    assert len(report.handshakes) == 50
+    assert "held-bytes" not in codes(analyzed(segments, batch_bytes=5000))
+
+
+def test_a_connection_that_never_stops_renegotiating():
+    talk = Talk().open()
+    for _ in range(1000):
+        talk.send("client", handshake(client_hello(tls13=False))).send("server", handshake(server_hello(tls13=False)))
+    assert len(analyzed(talk.segments).handshakes) == 256
+
+
+def fragments(count: int) -> bytes:
+    """First fragments of so many datagrams, the rest of which never comes."""
+    frames = []
+    for number in range(count):
+        packet = bytearray(Segment(client(number), SERVER, 1, bytes(64)).packet().data)
+        packet[6:8] = (0x2000).to_bytes(2)
+        frames.append(replace(Segment(client(0), SERVER, 1).packet(), data=bytes(packet), original=None))
+    return pcap(frames, link_type=RAW_IP)
+
+
+def test_datagrams_that_wait_for_fragments():
+    report = api.analyze(fragments(50), trust="none", limits=Limits(fragments=20))
+    assert "fragments" in codes(report)
+
+
+def test_a_frame_that_is_too_long():
+    data = pcap_header() + (1).to_bytes(4, "little") * 2 + (1 << 30).to_bytes(4, "little") * 2 + bytes(1000)
+    assert "capture-damaged" in codes(api.analyze(data, trust="none"))
+
+
+def one_byte_records() -> Iterator[bytes]:
+    """A handshake message of 60 kB, a byte a record."""
+    body = message(11, bytes(60_000))
+    return (record(HANDSHAKE, body[at : at + 1]) for at in range(len(body)))
+
+
+def endless_record() -> list[Segment]:
+    hello = Talk().open().send("client", handshake(client_hello())).send("server", handshake(server_hello()))
+    return hello.send("server", record(APPLICATION_DATA, bytes(16384))[:-1]).segments
+
+
+def test_a_record_that_never_ends_and_one_that_takes_many():
+    assert analyzed(endless_record()).handshakes[0].outcome == "incomplete"
+    talk = Talk().open().send("client", handshake(client_hello(tls13=False)))
+    talk.send("server", handshake(server_hello(tls13=False)), b"".join(one_byte_records()))
+    [report] = analyzed(talk.segments).handshakes
+    assert [one.message for one in report.messages] == ["client_hello", "server_hello", "certificate"]
+
+
+def peak(data: bytes) -> int:
+    """Bytes that an analysis takes at most, beside what it loads once."""
+    tracemalloc.start()
+    try:
+        for _ in api.handshakes(data, trust="none", limits=Limits(batch_bytes=50_000, handshakes=10)):
+            pass
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_capture():
+    """Connections that come and go leave nothing behind but what numbering needs."""
+
+    def talks(count: int) -> bytes:
+        made = (tls12(talk=Talk(client=client(number)).open()).fin("client").fin("server") for number in range(count))
+        return capture((segment for talk in made for segment in talk.segments), apart=3 * 10**9)
+
+    few, many = talks(50), talks(400)
+    peak(few)  # what is loaded late is loaded now
+    assert peak(many) < 1.5 * peak(few)

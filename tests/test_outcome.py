@@ -1,0 +1,142 @@
+"""Established, failed, or not to be seen: how a handshake ended. (TLS 1.3 by sizes: test_inference.)"""
+
+import pytest
+from talk import (
+    CCS,
+    CLIENT_KEY_EXCHANGE,
+    ENCRYPTED_FINISHED,
+    SERVER_HELLO_DONE,
+    SERVER_KEY_EXCHANGE,
+    Talk,
+    alert,
+    certificate,
+    client_hello,
+    handshake,
+    protected,
+    server_hello,
+    tls12,
+)
+
+from analyzer.results import HandshakeReport
+
+HELLO = handshake(client_hello(tls13=False), version=0x0301)
+FLIGHT = handshake(server_hello(0xC02F, tls13=False), certificate(700), SERVER_KEY_EXCHANGE, SERVER_HELLO_DONE)
+ANSWER = handshake(CLIENT_KEY_EXCHANGE) + CCS + ENCRYPTED_FINISHED
+
+
+def ended(report: HandshakeReport) -> str:
+    """The outcome; what it rests on must fit."""
+    assert report.outcome_basis == (None if report.outcome == "incomplete" else "observed")
+    assert report.evidence
+    assert (report.duration is None) == (report.outcome != "established")
+    return report.outcome
+
+
+def stages() -> list[Talk]:
+    """A handshake up to each flight."""
+    begun = Talk().open().send("client", HELLO)
+    answered = Talk().open().send("client", HELLO).send("server", FLIGHT)
+    return [begun, answered, tls12(answer=False)]
+
+
+def test_both_have_finished() -> None:
+    report = tls12().report
+    assert ended(report) == "established"
+    assert report.duration == pytest.approx(0.003)
+    for how in (Talk.fin, Talk.rst):
+        for sender in ("client", "server"):
+            assert ended(how(tls12(), sender).report) == "established"
+
+
+def test_an_abbreviated_handshake() -> None:
+    talk = Talk().open().send("client", handshake(client_hello(tls13=False, session_id=bytes(32))))
+    talk.send("server", handshake(server_hello(0xC02F, tls13=False, session_id=bytes(32))) + CCS + ENCRYPTED_FINISHED)
+    assert ended(talk.report) == "incomplete"
+    assert ended(talk.send("client", CCS + ENCRYPTED_FINISHED).report) == "established"
+
+
+@pytest.mark.parametrize("stage", range(3))
+def test_a_capture_that_merely_ends_shows_no_failure(stage: int) -> None:
+    assert ended(stages()[stage].report) == "incomplete"
+    assert ended(stages()[stage].acknowledge("client").acknowledge("server").report) == "incomplete"
+
+
+@pytest.mark.parametrize("stage", range(3))
+@pytest.mark.parametrize("sender", ["client", "server"])
+def test_whoever_leaves_before_the_end_makes_it_fail(stage: int, sender: str) -> None:
+    for how in (Talk.fin, Talk.rst):
+        report = how(stages()[stage], sender).report
+        assert ended(report) == "failed"
+        assert report.closed_by is not None
+        assert report.closed_by.sender == sender
+        assert any(one.frame == report.closed_by.frame and sender in one.says for one in report.evidence)
+
+
+@pytest.mark.parametrize("stage", range(3))
+def test_a_fatal_alert(stage: int) -> None:
+    report = stages()[stage].send("server", alert(2, 40)).report
+    assert ended(report) == "failed"
+    assert any("handshake_failure" in one.says for one in report.evidence)
+    assert [one.description for one in report.alerts] == ["handshake_failure"]
+
+
+def test_a_warning_is_no_failure() -> None:
+    talk = Talk().open().send("client", HELLO).send("server", alert(1, 112) + FLIGHT).send("client", ANSWER)
+    assert ended(talk.report) == "incomplete"
+    assert ended(talk.send("server", CCS + ENCRYPTED_FINISHED).report) == "established"
+
+
+def test_a_warning_before_the_end_is_told() -> None:
+    report = Talk().open().send("client", HELLO).send("server", alert(1, 112)).fin("server").report
+    assert ended(report) == "failed"
+    assert any("unrecognized_name" in one.says for one in report.evidence)
+
+
+def test_what_comes_after_does_not_take_it_back() -> None:
+    assert (
+        ended(tls12().send("client", protected(99)).send("server", protected(99)).rst("server").report) == "established"
+    )
+
+
+def test_who_closed_first_the_frames_tell() -> None:
+    """Whichever end has the lower address."""
+    for client, server in ((("10.0.0.1", 5000), ("10.0.0.2", 443)), (("10.0.0.2", 5000), ("10.0.0.1", 443))):
+        for first, then in (("client", "server"), ("server", "client")):
+            talk = tls12(talk=Talk(client=client, server=server).open()).fin(first).fin(then)
+            closed = talk.report.closed_by
+            assert closed is not None
+            assert (closed.sender, closed.how, closed.frame) == (first, "fin", len(talk.segments) - 1)
+
+
+def test_many_resets_do_not_hide_who_closed_first() -> None:
+    talk = tls12().fin("server")
+    for _ in range(30):
+        talk.rst("client")
+    closed = talk.report.closed_by
+    assert closed is not None
+    assert closed.sender == "server"
+
+
+def test_data_of_both_sides_show_that_it_was_established() -> None:
+    late = Talk().send("client", handshake(CLIENT_KEY_EXCHANGE) + CCS).lose("client", ENCRYPTED_FINISHED)
+    late.lose("server", CCS + ENCRYPTED_FINISHED).send("client", protected(50)).send("server", protected(60))
+    assert ended(late.report) == "incomplete"  # without a ServerHello it may be the handshake of TLS 1.3
+    for _ in range(10):
+        late.send("client", protected(50)).send("server", protected(60))
+    assert ended(late.report) == "established"
+
+
+def test_without_the_server_hello_encrypted_flights_are_no_data() -> None:
+    talk = Talk().open().send("client", handshake(client_hello())).lose("server", handshake(server_hello()))
+    talk.send("server", protected(23, 1731, 281, 69)).send("client", protected(19)).fin("client")
+    assert ended(talk.report) == "incomplete"
+
+
+def test_a_hole_before_the_end_may_have_held_the_rest() -> None:
+    talk = Talk().open().send("client", HELLO).send("server", FLIGHT).send("client", ANSWER)
+    talk.lose("server", CCS + ENCRYPTED_FINISHED).fin("server")
+    assert ended(talk.report) == "incomplete"
+    talk = Talk().open().send("client", HELLO).send("server", FLIGHT).lose("client", ANSWER).fin("client")
+    assert ended(talk.report) == "incomplete"
+    talk = Talk().open().send("client", HELLO).lose("server", FLIGHT).acknowledge("client").rst("client")
+    assert ended(talk.report) == "incomplete"

@@ -108,6 +108,12 @@ def test_addresses_match_addresses_only(reference, presented, same):
     assert (match(reference, [presented]) is presented) == same
 
 
+@pytest.mark.parametrize("attribute", [b"", b"\x06\x03\x55\x04\x03", b"\x05\x00\x05\x00"])
+def test_an_attribute_without_a_type_or_a_value_is_damage(attribute):
+    with pytest.raises(der.DerError):
+        Name(tlv(0x30, tlv(0x31, tlv(0x30, attribute))))
+
+
 @given(st.binary(max_size=200))
 def test_damage_is_said_to_be_damage(encoded):
     try:

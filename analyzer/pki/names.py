@@ -210,7 +210,10 @@ def _key(rdn: list[Attribute]) -> frozenset[tuple[bytes, str | bytes]]:
 
 
 def _attribute(data: bytes, found: Element) -> Attribute:
-    kind, value = der.inside(data, der.expect(found, der.SEQUENCE))[:2]
+    parts = der.inside(data, der.expect(found, der.SEQUENCE))
+    if len(parts) < 2:
+        raise der.DerError("an attribute without a type or a value")
+    kind, value = parts[:2]
     oid = der.contents(data, kind, der.OBJECT_IDENTIFIER)
     return Attribute(oid, der.text(data, value), der.encoded(data, value))
 

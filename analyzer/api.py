@@ -129,23 +129,34 @@ def handshakes(
     """
     setup = _setup(**options)
     with _open(capture, setup.limits, name) as opened:
-        for ended in _Analysis(opened, setup, []).judged(progress):
+        analysis = _Analysis(opened, setup, [])
+        for ended in analysis.judged(progress):
             yield from ended
+        yield from analysis.complete().handshakes
 
 
 def analyze_live(
     capture: Captures, *, name: str | None = None, progress: Progress | None = None, **options: Any
 ) -> Iterator[CaptureReport]:
-    """Yield a report of what has ended since the last one, each time something has; the options are those of `analyze`.
+    """Yield the report of one capture in parts, as its handshakes end; the options are those of `analyze`.
 
-    All but the last are `part` of a report: they have handshakes only, which end as in `handshakes`.
+    All but the last are a `part`: they have handshakes only, which end and are put together as in `handshakes`.
+    A capture of few handshakes that is not still being made has only one report, that of `analyze`.
     """
     setup = _setup(**options)
-    with _open(capture, setup.limits, name) as opened:
-        analysis = _Analysis(opened, setup, [])
-        for ended in analysis.judged(progress):
-            yield CaptureReport(capture=opened.name, format=opened.format, handshakes=ended, part=True)
-        yield analysis.complete()
+    embedded: list[bytes] = []
+    while True:
+        with _open(capture, setup.limits, name) as opened:
+            analysis = _Analysis(opened, setup, embedded)
+            parts = 0
+            for ended in analysis.judged(progress):
+                parts += 1
+                yield CaptureReport(capture=opened.name, format=opened.format, handshakes=ended, part=True)
+            last = analysis.complete()
+        if parts or not analysis.late_secrets or not _can_be_read_again(capture):
+            yield last
+            return
+        embedded = analysis.embedded
 
 
 def _open(capture: Captures, limits: Limits, name: str | None) -> Capture | Joined:
@@ -263,7 +274,10 @@ class _Analysis:
         return self.complete()
 
     def judged(self, progress: Progress | None) -> Iterator[list[HandshakeReport]]:
-        """Read the capture to its end; yields what has ended, time and again: of a live capture at once."""
+        """Read the capture to its end; yields what has ended, time and again: of a live capture at once.
+
+        What is left at the end goes into the report.
+        """
         most = 1 if self._capture.live else self._limits.handshakes
         held: list[HandshakeReport] = []
         for ended in self._read(progress, live=self._capture.live):
@@ -272,9 +286,8 @@ class _Analysis:
                 self._judge(held)
                 yield held
                 held = []
-        if held:
-            self._judge(held)
-            yield held
+        self._judge(held)
+        self._report.handshakes = held
 
     def _judge(self, handshakes: list[HandshakeReport]) -> None:
         """Sort them, and judge chains and causes knowing all of them."""

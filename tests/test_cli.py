@@ -44,6 +44,7 @@ def engine(monkeypatch):
         return report
 
     fake.analyze = analyze
+    fake.analyze_live = lambda name, **options: iter([analyze(name, **options)])
     monkeypatch.setitem(sys.modules, "analyzer.api", fake)
     return fake
 

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
 from manifest import CAPTURES
 from talk import Talk, capture, client_hello, server_hello, tls12, tls13
 
 from analyzer import api
+from analyzer.cli import main
 from analyzer.report import serialize
 from analyzer.results import HandshakeReport
 from analyzer.settings import Limits
@@ -138,10 +140,27 @@ def test_an_interrupt_ends_the_capture_and_not_the_report():
 
 
 def test_a_large_capture_comes_in_parts(monkeypatch, capsys):
-    from analyzer.cli import captures, main
-
-    monkeypatch.setattr(captures, "_LARGE", 0)
-    monkeypatch.setattr(api, "analyze", lambda *_, **__: pytest.fail("not in parts"))
+    monkeypatch.setattr(api, "Limits", partial(Limits, handshakes=1, batch_bytes=1))
     path = str(CAPTURES / "two-servers.pcap")
+    assert [report.part for report in api.analyze_live(path, trust="none")] == [True, True, False]
     assert main(["analyze", path, "--format", "jsonl", "--trust", "none"]) == 0
     assert [json.loads(line)["stream"] for line in capsys.readouterr().out.splitlines()] == [0, 1]
+
+
+def test_a_small_capture_comes_whole():
+    path = str(CAPTURES / "two-servers.pcap")
+    [report] = api.analyze_live(path, trust="none")
+    assert report == api.analyze(path, trust="none")
+
+
+def test_secrets_behind_the_traffic_open_it_all_the_same():
+    """A capture that comes whole is read again once they are known."""
+    data = (CAPTURES / "embedded-secrets.pcapng").read_bytes()
+    blocks, at = [], 0
+    while at < len(data):
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        blocks.append(data[at : at + length])
+        at += length
+    blocks.sort(key=lambda block: block[:4] == (10).to_bytes(4, "little"))
+    [report] = api.analyze_live(b"".join(blocks), trust="none")
+    assert report.handshakes[0].authentication_basis == "decrypted"

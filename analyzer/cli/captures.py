@@ -3,10 +3,11 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from analyzer.cli.live import parts
+from analyzer.cli.live import interrupt_ends_input
 from analyzer.cli.messages import complain, fault
 from analyzer.cli.progress import progress
 from analyzer.cli.secrets import read_secrets
@@ -17,10 +18,6 @@ _CAPTURE = re.compile(r"\.(pcap|pcapng|cap|dmp|snoop)\d*(\.(gz|xz|zst|lz4))?$", 
 """What a capture's name in a folder ends with; tcpdump -C numbers its files behind the suffix."""
 
 
-_LARGE = 256 << 20
-"""Bytes of a capture whose report comes in parts where the format allows, to bound the memory that it takes."""
-
-
 class Captures:
     """Iterating analyzes capture after capture and yields reports; one that fails does not stop the rest."""
 
@@ -29,7 +26,7 @@ class Captures:
     ) -> None:
         """Take files, folders and `-`, each capture once; `options` go to `analyzer.api.analyze`.
 
-        `in_parts`: the report of a capture that is still being made may come in parts, as handshakes end.
+        `in_parts`: a report may come in parts, of a capture that is still being made as its handshakes end.
         `redact`: the reports have placeholders for addresses and names; complaints name the captures all the same.
         """
         self.unreadable = False
@@ -68,15 +65,20 @@ class Captures:
             raise UsageError(f"{output}: is a capture to read, not a place to write to")
 
     def _analyze(self, name: str, files: list[str]) -> Iterator[CaptureReport]:
-        from analyzer.api import analyze
+        from analyzer.api import analyze, analyze_live
         from analyzer.capture.source import is_live
 
+        capture = files if len(files) > 1 else name
+        is_being_made = len(files) == 1 and is_live(name)
         try:
-            if self._in_parts and len(files) == 1 and (is_live(name) or _is_large(name)):
-                yield from parts(name, self._options)
+            if self._in_parts and is_being_made:
+                with interrupt_ends_input() if name == "-" else nullcontext():
+                    yield from analyze_live(capture, **self._options)
                 return
             with progress(name) as advance:
-                capture = files if len(files) > 1 else name
+                if self._in_parts:
+                    yield from analyze_live(capture, progress=advance, **self._options)
+                    return
                 report = analyze(capture, progress=advance, **self._options)
         except CaptureError as error:
             report = CaptureReport(capture=name, error=error.reason)
@@ -95,10 +97,6 @@ class Captures:
     def _failed(self, name: str, reason: str) -> None:
         complain(f"{name}: {reason}")
         self.unreadable = True
-
-
-def _is_large(name: str) -> bool:
-    return Path(name).is_file() and Path(name).stat().st_size > _LARGE
 
 
 def _in_folder(folder: Path) -> Iterator[str]:

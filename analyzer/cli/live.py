@@ -4,26 +4,22 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from typing import Any
-
-from analyzer.results import CaptureReport
+from contextlib import contextmanager
 
 
-def parts(name: str, options: dict[str, Any]) -> Iterator[CaptureReport]:
-    """What `analyzer.api.analyze_live` yields; the first Ctrl-C ends the capture, and the second the program."""
-    from analyzer.api import analyze_live
-
-    interrupt = signal.getsignal(signal.SIGINT)
+@contextmanager
+def interrupt_ends_input() -> Iterator[None]:
+    """Let the first Ctrl-C end what stdin gives, and only the second one the program: so the report is completed."""
+    before = signal.getsignal(signal.SIGINT)
 
     def end_input(*_: object) -> None:
-        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGINT, before)
         nowhere = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nowhere, sys.stdin.fileno())
         os.close(nowhere)
 
-    if name == "-":
-        signal.signal(signal.SIGINT, end_input)
+    signal.signal(signal.SIGINT, end_input)
     try:
-        yield from analyze_live(name, **options)
+        yield
     finally:
-        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGINT, before)

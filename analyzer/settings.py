@@ -20,8 +20,8 @@ class Limits:
     """Connections followed at once; past it, those idle longest are let go."""
     bygone_connections: int = 500_000
     """Connections that are over and still known, so that a late segment is not taken for a new one."""
-    held_bytes: int = 64 << 20
-    """Bytes kept of all connections together; past it, those idle longest are let go."""
+    held_bytes: int = 128 << 20
+    """Memory that all connections followed at once may take, about; past it, those idle longest are let go."""
     pending_bytes: int = 256 << 10
     """Bytes of one direction that wait for a missing segment before the hole is taken for a gap."""
     prologue_bytes: int = 64 << 10
@@ -32,7 +32,7 @@ class Limits:
     """Message bytes kept of one handshake."""
     records: int = 64
     """Protected records of each direction whose size and frame are kept for the inference."""
-    handshakes: int = 10_000
+    handshakes: int = 5_000
     """Reports that are kept to be judged together, where a report may come in parts."""
     attempts: int = 20_000
     """Connections without TLS that are remembered until it is known whether their server speaks TLS."""

@@ -14,7 +14,7 @@ _WAITING = 512
 """So many segments wait at most: what arrives may overlap all of them."""
 _PLAUSIBLE = 1 << 24
 """An end of the stream farther off than this is a forged or damaged number."""
-PIECE = 1 << 10
+PIECE = 3 << 9
 """So many bytes a piece that is kept takes beside its content, about."""
 REMEMBERED = 16 << 10
 """So many first bytes of a direction are kept, to notice an overlap with other bytes."""

@@ -14,6 +14,10 @@ from analyzer.tls.preambles import Deframer, Prologue, begins_tls, deframer, fol
 from analyzer.tls.record import HEADER, Event, plausible_header
 from analyzer.tls.session import Session
 
+_OWN, _OWN_OF_SESSION = 4 << 10, 2 << 10
+"""Bytes that following a connection takes by itself, and reading TLS on it."""
+_MADE_OF_MESSAGES = 3
+"""Bytes that a byte of a message takes, with what is made of it."""
 _EARLY_PIECES = 2048
 """So many segments of a direction may come before TLS."""
 _UNKNOWN_BYTES = 8 << 10
@@ -331,11 +335,11 @@ class Follower:
 
     @property
     def held(self) -> int:
-        """Bytes of the capture that it keeps, about."""
-        held = sum(stream.held for stream in self.streams if stream is not None)
+        """Bytes of memory that it takes, about."""
+        held = _OWN + sum(stream.held for stream in self.streams if stream is not None)
         if self._early is not None:
             held += self._early_bytes + PIECE * (len(self._early[0]) + len(self._early[1]))
-        return held + self.session.held if self.session is not None else held
+        return held + _OWN_OF_SESSION + _MADE_OF_MESSAGES * self.session.held if self.session is not None else held
 
     def _ignore(self, prefixes: list[bytes]) -> None:
         self.heads = [prefix[:_HEAD_BYTES] for prefix in prefixes]

@@ -6,6 +6,7 @@
         handshakes/day=2026-11-23/ID.parquet     a row a handshake, by the day of its start
         certificates/day=2026-11-23/ID.parquet
         findings/day=2026-11-23/ID.parquet
+        …/schema.parquet                         no rows, but the columns, with what they mean
         _temporary/                              what is being written
 
 ID is the capture's `capture_id`. Each file appears at once and replaces one of the same name, so that a run that
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MANIFEST = "dataset.json"
-_NO_DAY = "__HIVE_DEFAULT_PARTITION__"
-"""Hive's word for null: here the folder of an empty file by which readers know a table that has no rows yet."""
+_NO_DAY = "1970-01-01"
+"""The folder of a file without rows, by which readers know a table that has none yet."""
 _SCHEMA = "schema"
 """What that file is called."""
 _DAY = 86_400_000_000
@@ -254,8 +255,9 @@ class _File:
     def _flush(self) -> None:
         import pyarrow as pa
 
-        self._writer.write_table(self._held[0] if len(self._held) == 1 else pa.concat_tables(self._held))
-        self._held, self._rows = [self._schema.empty_table()], 0
+        if self._held:
+            self._writer.write_table(self._held[0] if len(self._held) == 1 else pa.concat_tables(self._held))
+        self._held, self._rows = [], 0
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ import gc
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -22,7 +22,7 @@ from analyzer.results import CaptureReport
 from analyzer.secrets import Secrets
 from analyzer.settings import Limits
 
-_CUT = ("capture-cut-short", "capture-damaged", "capture-read-error", "compressed-trailing-bytes")
+_CUT = ("capture-cut-short", "capture-damaged", "capture-read-error", "capture-unreadable")
 """Issues which say that a capture was not read to its end."""
 _LIMITS = Limits(handshakes=2000)
 """Of a capture with more of them, so many are held and judged together: about 50 MB."""
@@ -256,19 +256,20 @@ class _Own:
             return
         for source in self._neighbours:
             _rewind(source)
-            with open_capture(source) as capture:
+            with suppress(CaptureError), open_capture(source) as capture:
                 for _ in capture.batches():
                     pass
-            report.frames -= capture.frames
-            report.bytes -= capture.bytes
+                report.frames -= capture.frames
+                report.bytes -= capture.bytes
         report.start = self._begin or report.start
         report.end = self._end or report.end
 
 
 def _first_time(source: Any) -> int | None:
-    """When a capture begins."""
-    with open_capture(source) as capture:
+    """When a capture begins; None where it cannot be read."""
+    with suppress(CaptureError), open_capture(source) as capture:
         return next((int(batch.time[0]) for batch in capture.batches()), None)
+    return None
 
 
 def _rewind(source: Any) -> None:

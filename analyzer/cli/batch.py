@@ -15,6 +15,8 @@ from analyzer.report.words import count
 
 LINE_EVERY = 30.0
 """Seconds between two plain lines."""
+_PER_INPUT = 10_000_000
+"""What an input costs beside its size, in bytes that could be read meanwhile: so the time that is left is told."""
 
 
 def checked(options: dict[str, Any]) -> dict[str, Any]:
@@ -86,11 +88,11 @@ class Display:
         )
 
     def _line(self, progress: Progress, seconds: float) -> str:
-        share = progress.finished_size / max(progress.size, 1)
-        left = f", {_duration(seconds / share - seconds)} left" if share else ""
+        done, whole = _work(progress)
+        left = f", {_duration(seconds * (whole - done) / done)} left" if done else ""
         return (
-            f"{progress.finished:,} of {count(progress.tasks, 'input')}, {progress.finished_size / 1e6:,.0f} of"
-            f" {progress.size / 1e6:,.0f} MB, {_rate(progress.finished_size, seconds)}{left},"
+            f"{progress.finished:,} of {count(progress.tasks, 'input')}, {_sizes(progress)},"
+            f" {_rate(progress.finished_size, seconds)}{left},"
             f" {progress.failed:,} failed; {count(progress.outcome.total(), 'handshake')}"
         )
 
@@ -100,29 +102,42 @@ class _Live:
 
     def __init__(self, stack: ExitStack) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
         columns = (
             TextColumn("{task.fields[inputs]}", markup=False),
             BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
+            TextColumn("{task.fields[sizes]}", markup=False),
             TimeRemainingColumn(),
             TextColumn("{task.fields[verdicts]}", markup=False),
         )
         self._bars = stack.enter_context(Bars(*columns, console=Console(stderr=True), transient=True))
-        self._task = self._bars.add_task("", total=None, inputs="", verdicts="")
+        self._task = self._bars.add_task("", total=None, inputs="", sizes="", verdicts="")
+        self._started = time.monotonic()
 
     def show(self, progress: Progress) -> None:
         failed = f", {progress.failed:,} failed" if progress.failed else ""
+        done, whole = _work(progress)
+        rate = _rate(progress.finished_size, time.monotonic() - self._started)
         self._bars.update(
             self._task,
-            completed=progress.finished_size,
-            total=progress.size,
+            completed=done,
+            total=whole,
+            sizes=f"{_sizes(progress)}, {rate}",
             inputs=f"{progress.finished:,} of {count(progress.tasks, 'input')}{failed}",
             verdicts=_ranked(progress.authentication),
         )
+
+
+def _work(progress: Progress) -> tuple[int, int]:
+    """How much is done, and how much there is."""
+    done = progress.finished_size + progress.finished * _PER_INPUT
+    return done, progress.size + progress.tasks * _PER_INPUT
+
+
+def _sizes(progress: Progress) -> str:
+    return f"{progress.finished_size / 1e6:,.0f} of {progress.size / 1e6:,.0f} MB"
 
 
 def _ranked(counts: Counter[str]) -> str:

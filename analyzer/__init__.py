@@ -17,6 +17,7 @@ from analyzer.graph import graph  # at once: later the package of the same name 
 if TYPE_CHECKING:
     from analyzer.api import analyze, analyze_many, handshakes
     from analyzer.errors import AnalyzerError, CaptureError, FormatError, UsageError
+    from analyzer.inventory import certificates
     from analyzer.results import CaptureReport, HandshakeReport
     from analyzer.settings import Limits
 
@@ -27,6 +28,7 @@ __all__ = [
     "analyze_many",
     "handshakes",
     "graph",
+    "certificates",
     "CaptureReport",
     "HandshakeReport",
     "Limits",
@@ -41,6 +43,7 @@ _HOME = {
     "analyze": "api",
     "analyze_many": "api",
     "handshakes": "api",
+    "certificates": "inventory",
     "CaptureReport": "results",
     "HandshakeReport": "results",
     "Limits": "settings",

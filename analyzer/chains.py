@@ -63,7 +63,7 @@ class Chains:
     def learn(self, report: HandshakeReport) -> None:
         """Certificates that were sent here may complete a chain elsewhere in the capture."""
         for sender in _SIDES:
-            sent = _sent(report.facts, sender) if report.facts else None
+            sent = presented(report.facts, sender) if report.facts else None
             if sent is not None and sent.chain:
                 self._validator.learn(sent.chain, report.display_filter)
 
@@ -73,7 +73,7 @@ class Chains:
         if facts is None:
             return
         for sender in _SIDES:
-            sent = _sent(facts, sender)
+            sent = presented(facts, sender)
             if sent is None or not sent.chain:
                 continue
             report.certificates[sender] = [self._certificate(der) for der in sent.chain]
@@ -83,12 +83,12 @@ class Chains:
     def _certificate(self, der: bytes) -> CertificateReport:
         return self._validator.certificate(der).report
 
-    def _chain(self, report: HandshakeReport, facts: Handshake, sender: Sender, sent: "_Sent") -> ChainReport:
+    def _chain(self, report: HandshakeReport, facts: Handshake, sender: Sender, sent: "Presented") -> ChainReport:
         exchange = self._of_server(facts, sent) if sender == "server" else _of_client(facts)
         time = report.start if self._time is None else self._time
         return self._validator.validate(sent.chain, exchange, time=time).report
 
-    def _of_server(self, facts: Handshake, sent: "_Sent") -> Exchange:
+    def _of_server(self, facts: Handshake, sent: "Presented") -> Exchange:
         hello, suite = facts.client_hello, facts.suite
         return Exchange(
             role="server",
@@ -104,25 +104,30 @@ _SIDES: tuple[Sender, Sender] = ("server", "client")
 
 
 @dataclass(slots=True)
-class _Sent:
+class Presented:
     """One side's Certificate message, and what came with it."""
 
+    frame: int
+    """Where the message is."""
     chain: tuple[bytes, ...] = field(default=())
+    """DER, leaf first."""
     raw_public_key: bool = False
+    """It is no chain but a bare key (RFC 7250)."""
     staple: bytes | None = None
+    """DER of the OCSP response for the leaf."""
     timestamps: bytes | None = None
+    """SignedCertificateTimestampList for the leaf."""
 
 
-def _sent(facts: Handshake, sender: Sender) -> _Sent | None:
-    found = facts.first("certificate", sender) or facts.first("compressed_certificate", sender)
-    message = found.message if found else None
-    if isinstance(message, messages.CompressedCertificate):
-        message = message.certificate
+def presented(facts: Handshake, sender: Sender) -> Presented | None:
+    """The certificates that one side sent; None where it sent none, or none can be read."""
     answer = facts.first("server_hello", "server")
     if sender == "server" and answer is not None and isinstance(answer.message, messages.SSLv2ServerHello):
-        return _Sent((answer.message.certificate,) if answer.message.certificate else ())
-    if not isinstance(message, messages.Certificate) or not message.entries:
+        return Presented(answer.frame, (answer.message.certificate,) if answer.message.certificate else ())
+    found = _certificate(facts, sender)
+    if found is None:
         return None
+    frame, message = found
     leaf = message.entries[0]
     status = facts.first("certificate_status", sender)
     staple = leaf.ocsp_response
@@ -130,12 +135,24 @@ def _sent(facts: Handshake, sender: Sender) -> _Sent | None:
         staple = next(iter(status.message.responses), None)
     timestamps = leaf.extension(_TIMESTAMPS)
     raw, hello = False, facts.server_hello
-    if hello is not None:
-        agreed = hello.server_certificate_type if sender == "server" else hello.client_certificate_type
-        raw = agreed == _RAW_PUBLIC_KEY
-        if timestamps is None and sender == "server":
-            timestamps = hello.extension(_TIMESTAMPS)
-    return _Sent(message.certificates, raw, staple, timestamps)
+    for answers in (hello, facts.find(messages.EncryptedExtensions)):  # up to TLS 1.2, and since
+        if answers is not None:
+            agreed = answers.server_certificate_type if sender == "server" else answers.client_certificate_type
+            raw = raw or agreed == _RAW_PUBLIC_KEY
+    if hello is not None and timestamps is None and sender == "server":
+        timestamps = hello.extension(_TIMESTAMPS)
+    return Presented(frame, message.certificates, raw, staple, timestamps)
+
+
+def _certificate(facts: Handshake, sender: Sender) -> tuple[int, messages.Certificate] | None:
+    """The first message that has any, and its frame: a client without one may still show one behind the handshake."""
+    for sent in facts.sent:
+        message = sent.message
+        if isinstance(message, messages.CompressedCertificate):
+            message = message.certificate
+        if sent.sender == sender and isinstance(message, messages.Certificate) and message.entries:
+            return sent.frame, message
+    return None
 
 
 _TIMESTAMPS = 18

@@ -20,7 +20,7 @@ FLOORS = (
     ("diagnosis",),
     ("assembly", "chains", "profiles", "secrets", "truststores"),  # what the wiring needs
     ("api",),
-    ("diagram", "graph", "report"),
+    ("diagram", "graph", "inventory", "report"),
     ("archive",),
     ("__init__", "__main__", "cli"),
 )
@@ -32,6 +32,8 @@ BESIDE = {
     ("diagram", "report"),
     ("graph", "diagram"),
     ("graph", "report"),
+    ("inventory", "graph"),
+    ("inventory", "report"),
     ("report", "diagram"),
     ("__main__", "cli"),
 }

@@ -27,6 +27,7 @@ PUBLIC_NAMES = {
     "__version__",
     "analyze",
     "analyze_many",
+    "certificates",
     "graph",
 }
 

@@ -21,7 +21,7 @@ def write_report(reports: Iterable[CaptureReport], output: str, format_name: str
     """
     chosen = _chosen(output, format_name)
     if not chosen.HOLDS_ISSUES:
-        reports = _telling_issues(reports)
+        reports = telling_issues(reports)
     if output != "-":
         with open(output, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:  # noqa: PTH123
             chosen.write(_flushing(reports, file), file)
@@ -64,7 +64,8 @@ def _format_of(output: str) -> str:
     return name
 
 
-def _telling_issues(reports: Iterable[CaptureReport]) -> Iterator[CaptureReport]:
+def telling_issues(reports: Iterable[CaptureReport]) -> Iterator[CaptureReport]:
+    """The same reports; what the captures lack is said on stderr."""
     for report in reports:
         for each in report.issues:
             complain(f"{report.capture}: {issue(each)}")

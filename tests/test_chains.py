@@ -1,0 +1,35 @@
+"""Which certificates does a side present, however and whenever it sends them?"""
+
+from analyzer.chains import presented
+from analyzer.tls import messages
+from analyzer.tls.extensions import Extension
+from analyzer.tls.handshake import Handshake, Sent
+
+SERVER_CERTIFICATE_TYPE, RAW_PUBLIC_KEY = 20, 2
+
+
+def sent(sender, message, frame: int) -> Sent:
+    return Sent(sender, message.name, frame, 0, 0, "decrypted", message)
+
+
+def certificate(*encoded: bytes, context: bytes = b"") -> messages.Certificate:
+    return messages.Certificate(tuple(map(messages.CertificateEntry, encoded)), context)
+
+
+def facts(*things: Sent) -> Handshake:
+    return Handshake(0, 0, 1, 0, sent=list(things))
+
+
+def test_a_client_that_had_none_may_show_one_behind_the_handshake() -> None:
+    late = facts(sent("client", certificate(), 7), sent("client", certificate(b"leaf", b"issuer", context=b"1"), 9))
+    found = presented(late, "client")
+    assert found is not None
+    assert (found.frame, found.chain) == (9, (b"leaf", b"issuer"))
+    assert presented(late, "server") is None
+
+
+def test_a_raw_public_key_of_tls13_is_no_chain() -> None:
+    agreed = messages.EncryptedExtensions((Extension(SERVER_CERTIFICATE_TYPE, bytes((RAW_PUBLIC_KEY,))),))
+    bare = facts(sent("server", agreed, 5), sent("server", certificate(b"key"), 5))
+    assert (found := presented(bare, "server")) is not None and found.raw_public_key
+    assert (found := presented(facts(bare.sent[1]), "server")) is not None and not found.raw_public_key

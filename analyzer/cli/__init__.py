@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` where none is given) and return its exit status."""
     # What an analysis makes dies by reference count; looking for cycles in it would take a third of the time.
     gc.set_threshold(100_000, 20, 100)
+    # NumPy's linear algebra, which nothing here uses, starts a thread a core that wait busily while all else starts.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         status = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

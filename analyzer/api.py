@@ -14,6 +14,7 @@ from analyzer.capture.reader import Capture, open_capture
 from analyzer.capture.rotation import rotated
 from analyzer.capture.source import Input
 from analyzer.chains import Chains, Files, Trust, several
+from analyzer.diagnosis.application import exchange
 from analyzer.diagnosis.engine import diagnose
 from analyzer.diagnosis.profile import Profile, Role
 from analyzer.errors import CaptureError, UsageError
@@ -59,6 +60,7 @@ def analyze(
     profile: str | Path | None = None,
     profile_role: Role | None = None,
     tls_port: Iterable[int] = (),
+    application: bool = False,
 ) -> CaptureReport:
     """Analyze one capture: a path, `-` for stdin, bytes, a binary file object, or a Scapy `PacketList`.
 
@@ -80,6 +82,7 @@ def analyze(
         profile: a platform whose promises are checked too: `salesforce`, or a TOML file.
         profile_role: what that platform is, client or server; without it, the server where the host name is its own.
         tls_port: further ports on which TLS is expected.
+        application: tell the first HTTP request and response where they can be decrypted, without what is secret.
 
     Raises:
         CaptureError: nothing of it could be read.
@@ -98,6 +101,7 @@ def analyze(
         profile=profile,
         profile_role=profile_role,
         tls_port=tls_port,
+        application=application,
     )
     embedded: list[bytes] = []
     while True:
@@ -179,6 +183,8 @@ class _Setup(NamedTuple):
     profile: Profile | None
     tls_ports: frozenset[int]
     """Those on which TLS is expected."""
+    application: bool
+    """Tell the first request and response."""
 
 
 def _setup(
@@ -195,6 +201,7 @@ def _setup(
     profile: str | Path | None = None,
     profile_role: Role | None = None,
     tls_port: Iterable[int] = (),
+    application: bool = False,
 ) -> _Setup:
     if profile is None and profile_role is not None:
         raise UsageError("what the platform is can be said of a profile only (--profile)")
@@ -205,6 +212,7 @@ def _setup(
         assumed_trust=several(trust) == ["mozilla"],
         profile=load_profile(profile, profile_role) if profile is not None else None,
         tls_ports=TLS_PORTS.union(tls_port),
+        application=application,
     )
 
 
@@ -297,6 +305,8 @@ class _Analysis:
             self._chains.learn(handshake)
         for handshake in handshakes:
             self._chains.judge(handshake)
+            if setup.application and handshake.facts is not None:
+                handshake.application = exchange(handshake.facts)
         diagnose(handshakes, assumed_trust=setup.assumed_trust, profile=setup.profile, tls_ports=setup.tls_ports)
 
     def complete(self) -> CaptureReport:

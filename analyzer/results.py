@@ -214,6 +214,46 @@ class Finding:
     """What it rests on."""
 
 
+@dataclass(slots=True, frozen=True)
+class RequestReport:
+    """The first request that was made inside TLS, without query string, tokens, cookies and body."""
+
+    frame: int | None
+    """Where the client's first application data are."""
+    method: str
+    """Such as GET (RFC 9110, section 9)."""
+    authority: str | None
+    """Host, and maybe port, that was asked for."""
+    path: str | None
+    """Without the query string; what may be a token in it is `…`."""
+    purpose: Literal["oauth-token"] | None
+    """oauth-token: method and path are those of a request for a token (RFC 6749, section 3.2)."""
+
+
+@dataclass(slots=True, frozen=True)
+class ResponseReport:
+    """The first answer to it."""
+
+    frame: int | None
+    """Where the server's first application data are."""
+    status: int
+    """Status code (RFC 9110, section 15)."""
+    reason: str | None
+    """Its words, where they are a reason phrase like any other; HTTP/2 has none."""
+
+
+@dataclass(slots=True, frozen=True)
+class ApplicationReport:
+    """What was said first inside TLS, where it is HTTP and was decrypted."""
+
+    protocol: str
+    """http/1.0, http/1.1 or h2."""
+    request: RequestReport | None
+    """Null where it cannot be read."""
+    response: ResponseReport | None
+    """Null where it cannot be read."""
+
+
 @dataclass(slots=True, kw_only=True)
 class HandshakeReport:
     """All that is known of one handshake; every field is always present, what is not known is None."""
@@ -300,6 +340,8 @@ class HandshakeReport:
     """Diagnosis."""
     root_cause: str | None = None
     """The one finding to read first; null where nothing failed."""
+    application: ApplicationReport | None = None
+    """The first request and response; null unless they were asked for and could be decrypted."""
     facts: "Handshake | None" = field(default=None, repr=False, compare=False)
     """The parsed messages that this was made of, for pictures and people; no part of the schema."""
     carrier: "Carrier | None" = field(default=None, repr=False, compare=False)

@@ -23,7 +23,7 @@ CONTRACT_KEYS = (
     "client server preamble server_name version cipher_suite group alpn hello_retry_request early_data "
     "resumption resumes outcome outcome_basis authentication authentication_basis evidence "
     "client_certificate_requested client_certificate_presented proofs messages alerts closed_by certificates "
-    "chain ja3 ja3s ja4 history findings root_cause"
+    "chain ja3 ja3s ja4 history findings root_cause application"
 )
 
 

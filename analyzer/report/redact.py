@@ -18,6 +18,7 @@ from analyzer.pki.der import DerError
 from analyzer.pki.names import Name
 from analyzer.report import redact_facts
 from analyzer.results import (
+    ApplicationReport,
     CaptureReport,
     CertificateReport,
     ChainReport,
@@ -115,6 +116,7 @@ class Redactor:
             certificates={side: [self.certificate(each) for each in sent] for side, sent in _sides(report)},
             chain={side: chain and self._chain(chain, text) for side, chain in report.chain.items()},
             findings=[_finding(each, finding, text) for each in report.findings],
+            application=report.application and self._application(report.application),
             facts=report.facts and redact_facts.redact(report.facts, self),
             carrier=None,
         )
@@ -144,6 +146,15 @@ class Redactor:
                 for check in report.checks
             ],
         )
+
+    def _application(self, report: ApplicationReport) -> ApplicationReport:
+        """What was asked for, with placeholders; method, purpose and status stay."""
+        if report.request is None:
+            return report
+        request = report.request
+        path = request.path and f"/{self._placeholder('path', request.path, lambda number: f'path-{number}')}"
+        authority = request.authority and self._authority(request.authority)
+        return replace(report, request=replace(request, authority=authority, path=path))
 
     # Values, each by its kind
 
@@ -261,6 +272,13 @@ class Redactor:
             case "dn":
                 return self.name(found[0])
         return found[0]
+
+    def _authority(self, original: str) -> str:
+        """A host, and maybe a port."""
+        found = re.fullmatch(r"(.*?)(:\d+)?", original)
+        host, port = (found[1], found[2] or "") if found and not _is_address(original) else (original, "")
+        made = self.host(host)
+        return f"[{made}]{port}" if ":" in made else f"{made}{port}"
 
     def _email(self, original: str) -> str:
         user, _, host = original.rpartition("@")

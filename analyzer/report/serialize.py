@@ -8,7 +8,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from analyzer.results import CaptureReport, ChainReport, Finding, HandshakeReport
+from analyzer.results import ApplicationReport, CaptureReport, ChainReport, Finding, HandshakeReport
 
 JSON = dict[str, Any]
 
@@ -34,6 +34,7 @@ def handshake(report: HandshakeReport) -> JSON:
     made["certificates"] = {side: _records(sent) for side, sent in report.certificates.items()}
     made["chain"] = {side: _chain(chain) for side, chain in report.chain.items()}
     made["findings"] = [_finding(finding) for finding in report.findings]
+    made["application"] = _application(report.application)
     return made
 
 
@@ -81,6 +82,12 @@ def _chain(report: ChainReport | None) -> JSON | None:
 
 def _finding(report: Finding) -> JSON:
     return {**_record(report), "evidence": _records(report.evidence)}
+
+
+def _application(report: ApplicationReport | None) -> JSON | None:
+    if report is None:
+        return None
+    return {**_record(report), "request": _optional(report.request), "response": _optional(report.response)}
 
 
 def _seconds(duration: float | None) -> float | None:

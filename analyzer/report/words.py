@@ -4,7 +4,7 @@ from collections import Counter
 
 from analyzer.issues import Issue
 from analyzer.report.serialize import timestamp
-from analyzer.results import AlertReport, Basis, CaptureReport, Evidence, Finding, HandshakeReport
+from analyzer.results import AlertReport, ApplicationReport, Basis, CaptureReport, Evidence, Finding, HandshakeReport
 
 
 def stream(handshake: HandshakeReport) -> str:
@@ -41,6 +41,19 @@ def evidence(observation: Evidence) -> str:
     """Say one observation, a sentence, and where it is seen."""
     where = "" if observation.frame is None else f" (frame {observation.frame})"
     return f"{observation.says.removesuffix('.')}{where}."
+
+
+def application(report: ApplicationReport) -> str:
+    """Say what was asked for inside TLS and what the answer was, as one sentence."""
+    asked, answer = report.request, report.response
+    parts = []
+    if asked is not None:
+        where = f" at {asked.authority}" if asked.authority else ""
+        what = " (a request for an OAuth token)" if asked.purpose == "oauth-token" else ""
+        parts.append(f"the client asked {asked.method} {asked.path or ''}".rstrip() + f"{where}{what}")
+    if answer is not None:
+        parts.append(f"the server answered {answer.status} {answer.reason or ''}".rstrip())
+    return f"Inside TLS ({report.protocol}) {', '.join(parts)}."
 
 
 def sureness(finding: Finding) -> str:

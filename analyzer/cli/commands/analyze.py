@@ -29,6 +29,12 @@ SEVERITIES = ("notice", "warning", "error")
 @diagnoses
 @writes_report
 @click.option(
+    "--application",
+    is_flag=True,
+    help="Tell the first HTTP request and response where they can be decrypted, without tokens, cookies, bodies and "
+    "query strings.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(["never", *SEVERITIES]),
     default="never",

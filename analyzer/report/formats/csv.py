@@ -63,6 +63,10 @@ COLUMNS = (
     "history",
     "root_cause",
     "findings",
+    "application_method",
+    "application_authority",
+    "application_path",
+    "application_status",
 )
 
 Value = str | int | float | bool | None
@@ -78,6 +82,8 @@ def write(reports: Iterable[CaptureReport], out: TextIO, *, color: bool = False,
 
 def _row(report: HandshakeReport) -> list[Value]:
     resumes, closed = report.resumes, report.closed_by
+    asked = report.application.request if report.application else None
+    answered = report.application.response if report.application else None
     derived: dict[str, Value] = {
         "start": timestamp(report.start),
         "duration": None if report.duration is None else f"{report.duration:.9f}",
@@ -90,6 +96,10 @@ def _row(report: HandshakeReport) -> list[Value]:
         "closed_by": closed.sender if closed else None,
         "closed_how": closed.how if closed else None,
         "findings": " ".join(finding.code for finding in report.findings),
+        "application_method": asked.method if asked else None,
+        "application_authority": asked.authority if asked else None,
+        "application_path": asked.path if asked else None,
+        "application_status": answered.status if answered else None,
         **_side(report, "server"),
         **_side(report, "client"),
     }

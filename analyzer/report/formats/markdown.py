@@ -62,6 +62,8 @@ def _write_notes(handshake: HandshakeReport, out: TextIO) -> None:
     notes = [_finding(finding, handshake) for finding in handshake.findings]
     if ended := words.ending(handshake):
         notes.append(markdown(ended))
+    if handshake.application is not None:
+        notes.append(markdown(words.application(handshake.application)))
     notes += [markdown(words.evidence(observation)) for observation in handshake.evidence]
     out.write(f"**{words.stream(handshake)}** {markdown_code(handshake.display_filter)}\n\n")
     out.write("".join(f"- {note}\n" for note in notes) + ("\n" if notes else ""))

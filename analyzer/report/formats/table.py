@@ -87,5 +87,7 @@ def _write_reasons(handshake: HandshakeReport, page: Page) -> None:
             page.flow(Piece(shown, "dim", prose=True), indent=indent + _MARGIN)
     if ended := words.ending(handshake):
         page.flow(Piece(ended, _COLOR_OF[handshake.outcome], prose=True), indent=indent)
+    if handshake.application is not None:
+        page.flow(Piece(words.application(handshake.application), prose=True), indent=indent)
     if said := " ".join(words.evidence(observation) for observation in handshake.evidence):
         page.flow(Piece(said, "dim", prose=True), indent=indent)

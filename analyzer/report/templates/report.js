@@ -301,12 +301,19 @@ function facts(row, detail) {
     ["resumption", detail.resumption && [detail.resumption, resumes ? [" of ", h("a", { href: resumes }, `stream ${detail.resumes.stream}`)] : null]],
     ["client certificate requested", yes(detail.client_certificate_requested)],
     ["client certificate presented", yes(detail.client_certificate_presented)],
+    ["inside TLS", detail.application && peer(exchange(detail.application))],
     ["closed by", detail.closed_by && [`${detail.closed_by.sender}, ${detail.closed_by.how.toUpperCase()} `, ofFrame(detail.closed_by.frame)]],
     ["history", detail.history],
     ["JA3", detail.ja3 && h("code", null, detail.ja3)],
     ["JA3S", detail.ja3s && h("code", null, detail.ja3s)],
     ["JA4", detail.ja4 && h("code", null, detail.ja4)],
   ]);
+}
+
+function exchange({ protocol, request, response }) {
+  const asked = request && [request.method, request.path, request.authority && `at ${request.authority}`, request.purpose && "(a request for an OAuth token)"];
+  const answered = response && [response.status, response.reason];
+  return `${protocol}: ${[asked, answered].filter(Boolean).map((part) => part.filter(Boolean).join(" ")).join(" → ")}`;
 }
 
 function article(row, level) {

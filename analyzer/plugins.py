@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -21,9 +22,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """All entries, sorted."""
-        folders = _spec(self.package).submodule_search_locations
-        names = (module.name for module in iter_modules(folders))
-        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+        return list(_names(self.package))
 
     def load(self, name: str) -> ModuleType:
         """Import an entry; KeyError where there is none of that name."""
@@ -36,9 +35,16 @@ class Registry:
         return ast.get_docstring(ast.parse(source)) or ""
 
     def _module(self, name: str) -> str:
-        if name not in self.names():
+        if name not in _names(self.package):
             raise KeyError(name)
         return f"{self.package}.{name.replace('-', '_')}"
+
+
+@cache
+def _names(package: str) -> tuple[str, ...]:
+    """The folder is read once: every analysis asks for what is in it."""
+    names = (module.name for module in iter_modules(_spec(package).submodule_search_locations))
+    return tuple(sorted(name.replace("_", "-") for name in names if not name.startswith("_")))
 
 
 def _spec(module: str) -> ModuleSpec:

@@ -1,6 +1,7 @@
 """Where do profiles come from: those that are built in, and the files that `--profile` names."""
 
 import tomllib
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def load_profile(name: str | Path, role: Role | None = None) -> Profile:
         UsageError: there is none, or it cannot be understood.
     """
     if str(name) in built_in():
-        return read(str(name), tomllib.loads(_BUILT_IN.joinpath(f"{name}.toml").read_text(encoding="utf-8")), role)
+        return _built_in(str(name), role)
     try:
         data = tomllib.loads(Path(name).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -30,3 +31,8 @@ def load_profile(name: str | Path, role: Role | None = None) -> Profile:
     except (OSError, ValueError) as error:
         raise UsageError(f"{name}: {error}") from error
     return read(Path(name).stem, data, role)
+
+
+@cache
+def _built_in(name: str, role: Role | None) -> Profile:
+    return read(name, tomllib.loads(_BUILT_IN.joinpath(f"{name}.toml").read_text(encoding="utf-8")), role)

@@ -6,8 +6,9 @@ import json
 import re
 import ssl
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from analyzer.errors import UsageError
@@ -37,11 +38,23 @@ def load(names: Iterable[str | Path], *, password: bytes | None = None) -> Trust
     Files hold certificates as PEM or DER, or are PKCS#12 (`password` opens it; without one, none and Java's usual one
     are tried). Raises `UsageError` where there is no certificate to be had.
     """
+    chosen = tuple(map(str, names))
+    return _united(chosen, tuple(map(_stamp, chosen)), password)
+
+
+@lru_cache(maxsize=8)
+def _united(names: tuple[str, ...], _stamps: tuple["_Stamp", ...], password: bytes | None) -> TrustStore:
+    """An analysis of a thousand captures asks for the same stores a thousand times."""
     return TrustStore.union(_load(name, password) for name in names)
 
 
 def load_revocation_list(path: str | Path) -> RevocationList:
     """Load a CRL, PEM or DER; raises `UsageError`."""
+    return _revocation_list(str(path), _stamp(str(path)))
+
+
+@lru_cache(maxsize=64)
+def _revocation_list(path: str, _stamp: "_Stamp") -> RevocationList:
     data = _read(Path(path))
     found = next((body for label, body in _pem_blocks(data, path) if label == b"X509 CRL"), data)
     try:
@@ -63,8 +76,25 @@ def load_transparency_logs(path: str | Path) -> dict[bytes, TransparencyLog]:
     return logs
 
 
-def _load(name: str | Path, password: bytes | None) -> TrustStore:
-    match str(name):
+_Stamp = tuple[tuple[str, int, int], ...]
+"""Name, time of change and size of each file that a store is made of: another stamp, other contents."""
+
+
+def _stamp(name: str) -> _Stamp:
+    if name in ("none", "mozilla"):
+        return ()
+    paths = _system_places()[:1] if name == "system" else [Path(name)]
+    stamps = []
+    for path in paths:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            with suppress(OSError):  # whoever reads it says so
+                status = file.stat()
+                stamps.append((str(file), status.st_mtime_ns, status.st_size))
+    return tuple(stamps)
+
+
+def _load(name: str, password: bytes | None) -> TrustStore:
+    match name:
         case "none":
             return NO_STORE
         case "mozilla":
@@ -89,13 +119,17 @@ def _mozilla() -> TrustStore:
 
 
 def _system() -> TrustStore:
-    paths = ssl.get_default_verify_paths()
-    for place in (paths.cafile, *_SYSTEM, paths.capath):
-        if place is not None and (path := Path(place)).exists():
-            anchors = list(_folder(path) if path.is_dir() else _certificates(path, None))
-            if anchors:
-                return TrustStore("system", anchors, date=_date(path), public=True)
+    for path in _system_places():
+        anchors = list(_folder(path) if path.is_dir() else _certificates(path, None))
+        if anchors:
+            return TrustStore("system", anchors, date=_date(path), public=True)
     raise UsageError("system: no trust store in any of the usual places")
+
+
+def _system_places() -> list[Path]:
+    paths = ssl.get_default_verify_paths()
+    places = (Path(place) for place in (paths.cafile, *_SYSTEM, paths.capath) if place is not None)
+    return [place for place in places if place.exists()]
 
 
 def _folder(path: Path) -> Iterator[Certificate]:

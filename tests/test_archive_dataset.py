@@ -16,6 +16,7 @@ from forged_reports import LEAF, START, capture, failed_handshake, handshake
 from analyzer.api import analyze
 from analyzer.archive import schema
 from analyzer.archive.dataset import Dataset
+from analyzer.archive.rows import Rows
 from analyzer.report import serialize
 from analyzer.results import HandshakeReport
 
@@ -130,12 +131,15 @@ def test_types_do_not_depend_on_the_rows(place):
             assert found.metadata[b"mtlscope.schema_version"] == str(schema.SCHEMA_VERSION).encode()
 
 
-def test_every_column_says_what_it_means_in_the_file_too(place):
-    from pyarrow import parquet
+def test_every_column_says_what_it_means_in_the_dataset_too(place):
+    from pyarrow import dataset, parquet
 
-    path = next(Path(place).glob("handshakes/day=2*/*.parquet"))
-    for column, field in zip(schema.TABLES["handshakes"], parquet.read_schema(path), strict=True):
-        assert field.metadata[b"description"].decode() == column.description
+    for table, columns in schema.TABLES.items():
+        (path,) = Path(place).glob(f"{table}/**/schema.parquet")
+        for column, field in zip(columns, parquet.read_schema(path), strict=True):
+            assert field.metadata[b"description"].decode() == column.description
+    read = dataset.dataset(str(Path(place) / "handshakes"), partitioning="hive").schema
+    assert read.field("ja4").metadata[b"description"] == b"Fingerprint of the ClientHello."
 
 
 def test_the_readme_lists_every_column():
@@ -146,6 +150,37 @@ def test_the_readme_lists_every_column():
         assert listed == [
             (each.name, kinds.get(isinstance(each.kind, tuple), each.kind), each.description) for each in columns
         ]
+
+
+@pytest.mark.parametrize("count", [1, 19, 20, 21])
+def test_few_rows_and_many_say_the_same(count, tmp_path):
+    made = [handshake(stream=number) for number in range(count)]
+    written(tmp_path / "many", capture(*made))
+    for number, each in enumerate(made):
+        written(tmp_path / "few" / str(number), capture(each))
+    (whole,) = [rows(tmp_path / "many", "SELECT * FROM handshakes ORDER BY stream")]
+    assert whole == [rows(tmp_path / "few" / str(number), "SELECT * FROM handshakes")[0] for number in range(count)]
+
+
+def test_a_part_of_more_rows_than_a_row_group_holds_is_whole(tmp_path, monkeypatch):
+    from pyarrow import parquet
+
+    from analyzer.archive import dataset
+
+    monkeypatch.setattr(dataset, "_ROW_GROUP", 30)
+    place = tmp_path / "d"
+    made = Dataset(str(place))
+    made.create({})
+    counter = Rows("0" * 32)
+    with made.part("0" * 32) as part:
+        for start in range(0, 100, 10):
+            some = [handshake(stream=start + number) for number in range(10)]
+            part.extend(counter.part(capture(*some)))
+        part.extend(counter.end(capture(), {}))
+    assert [row["stream"] for row in rows(place, "SELECT stream FROM handshakes ORDER BY stream")] == list(range(100))
+    (path,) = [path for path in place.glob("handshakes/*/*.parquet") if path.stem != "schema"]
+    assert parquet.read_metadata(path).num_row_groups == 4
+    assert not list((place / "_temporary").iterdir())
 
 
 def test_pyarrow_reads_a_folder_as_a_table_with_its_days(place):

@@ -99,6 +99,22 @@ def test_several_stores_are_one_and_each_anchor_knows_its_own(tmp_path):
     assert [one.der for one in store.issuers(Certificate(SERVER.der()).issuer)] == [OTHER_DER]
 
 
+@pytest.mark.parametrize("inside", ["", "one.pem"])
+def test_a_store_is_read_once_and_anew_where_its_file_has_changed(inside, tmp_path):
+    store = tmp_path / "store"
+    path = store / inside
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(pem(ROOT_DER))
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    before = truststores.load([store])
+    assert truststores.load([store]) is before
+    path.write_bytes(pem(OTHER_DER))
+    assert anchors(store) == [OTHER_DER]
+    path.unlink()
+    with pytest.raises(UsageError):
+        truststores.load([store])
+
+
 def test_mozilla_has_a_version():
     pytest.importorskip("certifi")
     store = truststores.load(["mozilla"])

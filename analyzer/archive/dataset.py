@@ -6,7 +6,7 @@
         handshakes/day=2026-11-23/ID.parquet     a row a handshake, by the day of its start
         certificates/day=2026-11-23/ID.parquet
         findings/day=2026-11-23/ID.parquet
-        …/schema.parquet                         no rows, but the columns, with what they mean
+        …/schema.parquet                         no rows, but the columns, with what they mean: this file alone says it
         _temporary/                              what is being written
 
 ID is the capture's `capture_id`. Each file appears at once and replaces one of the same name, so that a run that
@@ -42,6 +42,8 @@ _DAY = 86_400_000_000
 _LEFT_BEHIND = 86_400.0
 """Seconds after which a temporary file belongs to no run any more."""
 _ROW_GROUP = 20_000
+_FEW_ROWS = 20
+"""A file with fewer is written without what speeds up the reading of long ones."""
 _SECRET = ("password",)
 """Options that no file may hold."""
 
@@ -215,30 +217,31 @@ class Part:
     ) -> None:
         # The row in captures says that the capture is done: it comes last.
         for folder, file in sorted(self._files.items(), key=lambda file: file[0] == "captures"):
-            if kind is not None:
-                self._store.discard(file.draft)
-                continue
-            file.close()
-            self._store.publish(file.draft, f"{folder}/{self._capture_id}.parquet")
+            if kind is None:
+                file.publish(f"{folder}/{self._capture_id}.parquet")
+            else:
+                file.discard()
 
     def _write(self, table: str, folder: str, rows: list[Row]) -> None:
         file = self._files.get(folder)
         if file is None:
-            file = self._files[folder] = _File(self._store.draft(), schema.arrow(table))
+            file = self._files[folder] = _File(self._store, table)
         file.add(rows)
 
 
 class _File:
     """A Parquet file that is being written, in row groups of a size that readers like."""
 
-    def __init__(self, draft: BinaryIO, of_table: "pa.Schema") -> None:
-        from pyarrow import parquet
-
-        self.draft = draft
-        self._schema = of_table
-        self._writer = parquet.ParquetWriter(draft, of_table)
+    def __init__(self, store: Store, table: str) -> None:
+        self._store = store
+        self._table = table
+        self._schema = schema.arrow(table)
         self._held: list[pa.Table] = []
         self._rows = 0
+        """How many are held."""
+        self._draft: BinaryIO | None = None
+        """What went before them, where they were too many."""
+        self._writer: Any = None
 
     def add(self, rows: list[Row]) -> None:
         import pyarrow as pa
@@ -246,11 +249,42 @@ class _File:
         self._held.append(pa.Table.from_pylist(rows, schema=self._schema))
         self._rows += len(rows)
         if self._rows >= _ROW_GROUP:
+            if self._draft is None:
+                self._draft = self._store.draft()
+                self._writer = self._open(self._draft)
             self._flush()
 
-    def close(self) -> None:
+    def publish(self, name: str) -> None:
+        """Give it its name."""
+        import pyarrow as pa
+
+        if self._draft is not None:
+            self._flush()
+            self._writer.close()
+            self._store.publish(self._draft, name)
+            return
+        made = pa.BufferOutputStream()
+        self._writer = self._open(made)
         self._flush()
         self._writer.close()
+        self._store.put(name, made.getvalue())
+
+    def discard(self) -> None:
+        """Forget it."""
+        if self._draft is not None:
+            self._store.discard(self._draft)
+
+    def _open(self, sink: Any) -> Any:
+        from pyarrow import parquet
+
+        # Of a file of few rows a schema, dictionaries and statistics would be most of the bytes, and of the time.
+        few = 0 < self._rows < _FEW_ROWS
+        writer = parquet.ParquetWriter(
+            sink, self._schema, store_schema=self._rows == 0, use_dictionary=not few, write_statistics=not few
+        )
+        if self._rows:
+            writer.add_key_value_metadata(schema.metadata(self._table))
+        return writer
 
     def _flush(self) -> None:
         import pyarrow as pa

@@ -1,8 +1,8 @@
 """What do the tables of a dataset hold? Every column with its type and meaning: the public schema.
 
 Names and words are those of the JSON output (`analyzer.results`). What a JSON object nests is flat here where
-SQL wants it flat (`client_ip`), and a list where there are several. Parquet keeps the meaning of each column
-in the field's metadata, under `description`.
+SQL wants it flat (`client_ip`), and a list where there are several. A table's `schema.parquet` keeps the meaning of
+each column in the field's metadata, under `description`.
 """
 
 from dataclasses import dataclass
@@ -189,8 +189,12 @@ def arrow(table: str) -> "pyarrow.Schema":
     """The table's schema for Parquet, without the partition column `day`."""
     import pyarrow as pa
 
-    metadata = {"mtlscope.schema_version": str(SCHEMA_VERSION), "mtlscope.table": table}
-    return pa.schema([_field(column) for column in TABLES[table]], metadata)
+    return pa.schema([_field(column) for column in TABLES[table]], metadata(table))
+
+
+def metadata(table: str) -> dict[str, str]:
+    """What every file of a table says of itself."""
+    return {"mtlscope.schema_version": str(SCHEMA_VERSION), "mtlscope.table": table}
 
 
 def _field(column: Column) -> Any:

@@ -110,8 +110,11 @@ class Store:
             return BytesIO()
         # Beside the tables, for readers of these take any file; on the same disk, for only so a rename is atomic.
         path = Path(self.place, TEMPORARY, uuid4().hex)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb")
+        try:
+            return path.open("wb")
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("wb")
 
     def publish(self, draft: BinaryIO, name: str) -> None:
         """Give a draft its name, in place of a file of that name."""

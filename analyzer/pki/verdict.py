@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, TypeVar
 
 from analyzer.pki.certificate import Certificate
@@ -62,7 +63,7 @@ class Validator:
         self._trust: dict[Role, TrustStore] = {"server": trust, "client": client_trust}
         self._crls = tuple(crls)
         self._settings = settings or Settings()
-        self._checks = [Check(name) for name in CHECKS.names()]
+        self._checks = _checks()
         self._pool = Pool()
         self._certificates: _Cache[bytes, Certificate] = _Cache(lambda encoded: len(encoded) + 8192)
         self._links: _Cache[tuple[str, str], Verification] = _Cache(lambda _: 512)
@@ -152,6 +153,11 @@ class Check:
         """The public view of a result."""
         certificate = None if result.certificate is None else result.certificate.sha256
         return CheckReport(self.name, result.status, certificate, result.expected, result.got, self._citation)
+
+
+@cache
+def _checks() -> tuple[Check, ...]:
+    return tuple(Check(name) for name in CHECKS.names())
 
 
 class _Cache(Generic[_K, _V]):

@@ -8,6 +8,8 @@ import pytest
 from forged_reports import capture, handshake
 from hypothesis import given
 from hypothesis import strategies as st
+from lab import pki, wire
+from lab.stacks import Scene, StackMissingError, curl, direct, free_port
 
 import analyzer
 from analyzer.cli import main
@@ -20,6 +22,7 @@ from analyzer.tls.handshake import Handshake, Sent
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 SECRETS = ("s3cr3t", "Zm9vOmJhcg", "eyJhbGciOi", "sid=", "grant_type")
+"""Nothing of these may be told."""
 
 
 def told(client: bytes = b"", server: bytes = b"") -> ApplicationReport | None:
@@ -241,3 +244,46 @@ def test_the_command_tells_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Inside TLS" not in capsys.readouterr().out
     assert main(["analyze", name, "--keylog", log, "--application"]) == 0
     assert "Inside TLS (http/1.1) the client asked GET /" in " ".join(capsys.readouterr().out.split())
+
+
+HTTP2_SERVER = """
+const files = (name) => require("fs").readFileSync(name);
+const options = { key: files("server.key"), cert: files("server.chain.pem"), ca: files("ca.pem"), requestCert: true };
+require("http2").createSecureServer(options, (request, response) => { response.statusCode = 403; response.end("no"); })
+  .listen(%d, "127.0.0.1");
+"""
+
+
+@pytest.fixture(scope="module")
+def over_http2(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """curl asks node for a token over HTTP/2, with a certificate, and is refused."""
+    folder = tmp_path_factory.mktemp("lab")
+    pki.write_all(folder)
+    scene, port = Scene(folder), free_port()
+    (folder / "server.js").write_text(HTTP2_SERVER % port)
+    asking = '--http2 -H "Authorization: Bearer s3cr3t" -d grant_type=password&password=s3cr3t'
+    url = f"https://{pki.HOST}/services/oauth2/token?client_secret=s3cr3t"
+    try:
+        with scene.start("node --tls-keylog=keys.log server.js"), scene.relay(port) as near:
+            scene.run(curl(direct(near), asking, url, identity="client"))
+    except StackMissingError as missing:
+        pytest.skip(str(missing))
+    return scene
+
+
+def test_a_refusal_after_a_perfect_handshake_is_seen_over_http2(over_http2: Scene) -> None:
+    log = over_http2.directory / "log"
+    log.write_text(over_http2.secrets)
+    report = analyzer.analyze(wire.pcap(wire.frames(over_http2.segments)), keylog=log, trust="none", application=True)
+    [made] = report.handshakes
+    assert (made.authentication, made.outcome, made.alpn) == ("mutual", "established", "h2")
+    assert made.application is not None
+    asked, answer = made.application.request, made.application.response
+    assert asked is not None and answer is not None
+    assert (asked.method, asked.authority, asked.path) == ("POST", pki.HOST, "/services/oauth2/token…")
+    assert (asked.purpose, answer.status) == ("oauth-token", 403)
+    assert "identity-refused-after-handshake" in {finding.code for finding in made.findings}
+    for name in formats.REGISTRY.names():
+        out = io.StringIO()
+        formats.load(name).write([report], out)
+        assert not any(secret in out.getvalue() for secret in SECRETS)

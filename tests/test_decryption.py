@@ -209,8 +209,11 @@ def test_secrets_behind_the_traffic_are_found() -> None:
     secrets = block(10, (0x544C534B).to_bytes(4, "little") + len(log).to_bytes(4, "little") + log)
     assert secrets[8:-4] in whole
     first = whole.index(secrets[8:-4]) - 8
-    moved = whole[:first] + whole[first + len(secrets) :] + secrets
-    assert api.analyze(moved, trust="none").handshakes == [report]
+    without = whole[:first] + whole[first + len(secrets) :]
+    assert api.analyze(without, trust="none").handshakes[0].authentication_basis == "inferred"
+    section = without[: int.from_bytes(without[4:8], "little")]
+    for late in (secrets, section + secrets):  # behind it, also in another section
+        assert api.analyze(without + late, trust="none").handshakes == [report]
 
 
 # What nobody may see

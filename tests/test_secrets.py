@@ -1,5 +1,6 @@
 """Key logs and private keys are read from files of every form; what is wrong with them is said and shows no secret."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,9 @@ def test_secrets_that_fit_nothing_are_said(tmp_path: Path) -> None:
 class Recorded:
     """A connection with RSA key exchange and one that resumes it, and the server's key."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, bound: bool) -> None:
+        """`bound`: the master secret covers the handshake (RFC 7627)."""
+        self.bound = bound
         pki.write_all(directory)
         scene = Scene(directory)
         options = "-tls1_2 -cipher AES128-SHA"
@@ -143,12 +146,33 @@ class Recorded:
         self.capture = wire.pcap(wire.frames(scene.segments))
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    try:
-        return Recorded(tmp_path_factory.mktemp("lab"))
-    except StackMissingError as missing:
-        pytest.skip(str(missing))
+OPENSSL_CONF = """openssl_conf = all
+[all]
+ssl_conf = ssl
+[ssl]
+system_default = defaults
+[defaults]
+Options = {}ExtendedMasterSecret
+"""
+
+
+@pytest.fixture(scope="module", params=["bound", "unbound"])
+def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    directory = tmp_path_factory.mktemp("lab")
+    bound = request.param == "bound"
+    (directory / "openssl.cnf").write_text(OPENSSL_CONF.format("" if bound else "-"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("OPENSSL_CONF", str(directory / "openssl.cnf"))
+        try:
+            yield Recorded(directory, bound=bound)
+        except StackMissingError as missing:
+            pytest.skip(str(missing))
+
+
+def test_both_forms_of_the_master_secret_are_recorded(recorded: Recorded) -> None:
+    for handshake in handshakes(recorded.capture, trust="none"):
+        assert handshake.server_hello is not None
+        assert handshake.server_hello.extended_master_secret is recorded.bound
 
 
 def test_the_server_s_key_opens_key_transport_and_what_resumes_it(recorded: Recorded) -> None:

@@ -45,3 +45,14 @@ class Issues:
 
     def __contains__(self, code: object) -> bool:
         return code in self._by_code
+
+
+_UNREAD = ("capture-unreadable", "capture-read-error")
+
+
+def unread(issues: Iterable[Issue]) -> str | None:
+    """Which file could not be read, or not to its end: for a program, this is a failure.
+
+    What is cut short or damaged (`capture-cut-short`, `capture-damaged`) was read as far as there is anything.
+    """
+    return next((issue.message for issue in issues if issue.code in _UNREAD), None)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import struct
+import tarfile
 import zipfile
 
 import pytest
@@ -10,9 +11,12 @@ import pytest
 pytest.importorskip("pyarrow")
 pytest.importorskip("duckdb")
 from archived import CAPTURES, batch, captures, contents, rows, short
+from lab import traffic
 
 from analyzer.archive import plan
 from analyzer.archive.dataset import Dataset
+from analyzer.capture import source
+from analyzer.cli import main
 from analyzer.errors import UsageError
 
 ONE = CAPTURES / "one-way-tls12.pcap"
@@ -160,35 +164,83 @@ def test_a_folder_of_something_else_is_no_dataset(tmp_path):
         Dataset(str(tmp_path / "nowhere")).connect()
 
 
-def test_every_bad_input_is_named_once_and_every_good_one_is_analyzed(tmp_path):
-    hostile = tmp_path / "in"
-    hostile.mkdir()
-    good = [shutil.copyfile(CAPTURES / name, hostile / name).name for name in ("cut.pcap", "mutual-tls12.pcap")]
-    (hostile / "empty.pcap").touch()
-    (hostile / "text.pcap").write_text("no capture at all")
-    (hostile / "cut.pcap.gz").write_bytes((CAPTURES / "compressed.pcap.gz").read_bytes()[:12])
-    (hostile / "no.zip").write_bytes(b"PK\3\4 nothing")
-    (hostile / "no.tar.gz").write_bytes(b"\x1f\x8b nothing")
-    (hostile / "loop-a.pcap").symlink_to("loop-b.pcap")
-    (hostile / "loop-b.pcap").symlink_to("loop-a.pcap")
-    (hostile / "gone.pcap").symlink_to("nowhere")
-    (hostile / "up").symlink_to("..")
-    os.mkfifo(hostile / "pipe.pcap")
-    with (hostile / "sparse.pcap").open("wb") as file:
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A folder of all that is bad, with some good captures among it."""
+    made = tmp_path_factory.mktemp("hostile") / "in"
+    made.mkdir()
+    for name in ("cut.pcap", "mutual-tls12.pcap"):
+        shutil.copyfile(CAPTURES / name, made / name)
+    (made / "empty.pcap").touch()
+    (made / "text.pcap").write_text("no capture at all")
+    compressed = (CAPTURES / "compressed.pcap.gz").read_bytes()
+    (made / "head.pcap.gz").write_bytes(compressed[:12])
+    (made / "half.pcap.gz").write_bytes(compressed[: len(compressed) * 3 // 4])
+    (made / "no.zip").write_bytes(b"PK\3\4 nothing")
+    (made / "no.tar.gz").write_bytes(b"\x1f\x8b nothing")
+    (made / "loop-a.pcap").symlink_to("loop-b.pcap")
+    (made / "loop-b.pcap").symlink_to("loop-a.pcap")
+    (made / "gone.pcap").symlink_to("nowhere")
+    (made / "up").symlink_to("..")
+    os.mkfifo(made / "pipe.pcap")
+    with (made / "sparse.pcap").open("wb") as file:
         file.truncate(5 << 30)
-    with zipfile.ZipFile(hostile / "none.zip", "w") as archive:
+    with zipfile.ZipFile(made / "none.zip", "w") as archive:
         archive.writestr("readme", "no captures")
-    _, progress, told = batch(tmp_path / "d", hostile)
-    errors = [short(each.name) for each in told if each.error is not None]
-    assert sorted(errors) == [
-        "cut.pcap.gz", "empty.pcap", "gone.pcap", "loop-a.pcap", "loop-b.pcap", "no.tar.gz", "no.zip", "none.zip",
-        "pipe.pcap", "sparse.pcap", "text.pcap",
-    ]  # fmt: skip
-    read = {short(name) for name, error in captures(tmp_path / "d").items() if error is None}
-    assert read == set(good)
-    assert progress.failed == len(errors)
-    _, _, told = batch(tmp_path / "d", hostile)
-    assert sorted(short(each.name) for each in told if each.error is not None) == sorted(errors)
+    with zipfile.ZipFile(made / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("bomb.pcap", "w") as out:
+            out.write(ONE.read_bytes()[:24])
+            for _ in range(300):  # MiB of records without a byte
+                out.write(bytes(1 << 20))
+        archive.write(THREE, "good.pcap")
+    with tarfile.open(made / "up.tar", "w") as archive:
+        archive.add(CAPTURES / "resumption-psk.pcap", "../../escaped.pcap")
+    return made
+
+
+BAD = {
+    "bomb.pcap", "empty.pcap", "gone.pcap", "head.pcap.gz", "loop-a.pcap", "loop-b.pcap", "no.tar.gz", "no.zip",
+    "none.zip", "pipe.pcap", "sparse.pcap", "text.pcap",
+}  # fmt: skip
+GOOD = {"bomb.zip", "cut.pcap", "escaped.pcap", "good.pcap", "half.pcap.gz", "mutual-tls12.pcap", "up.tar"}
+
+
+def test_every_bad_input_is_named_once_and_every_good_one_is_analyzed(hostile, tmp_path, capfd):
+    for _ in range(2):
+        assert main(["batch", str(hostile), "-o", str(tmp_path / "d"), "--jobs", "2"]) == 3
+        told = [line.removeprefix("mtlscope: ") for line in capfd.readouterr().err.splitlines()]
+        named = [short(line.partition(": ")[0]) for line in told]
+        assert sorted(set(named)) == sorted(named)
+        assert set(named) - {"cut.pcap", "half.pcap.gz"} == BAD
+        read = captures(tmp_path / "d")
+        assert {short(name) for name, error in read.items() if error is None} == GOOD
+        assert {short(name) for name, error in read.items() if error is not None} == BAD
+    assert not list(tmp_path.rglob("escaped.pcap")) and not list(hostile.parent.rglob("escaped.pcap"))
+    found = rows(tmp_path / "d", "SELECT capture, count(*) AS n FROM handshakes GROUP BY ALL")
+    assert {short(row["capture"]) for row in found} == {name for name in GOOD if name not in ("bomb.zip", "up.tar")}
+
+
+def test_what_is_cut_short_is_no_failure_and_what_cannot_be_read_on_is_one(tmp_path, monkeypatch, capsys):
+    assert main(["analyze", str(CAPTURES / "cut.pcap"), "-o", str(tmp_path / "report.json")]) == 0
+    assert main(["batch", str(CAPTURES / "cut.pcap"), "-o", str(tmp_path / "cut"), "--jobs", "0"]) == 0
+    assert "The capture ends within the record" in capsys.readouterr().err
+
+    def breaking(file, live):
+        def read(target):
+            if file.tell() == 20_000:
+                raise OSError(5, "Input/output error")
+            return file.readinto(target[: 20_000 - file.tell()])
+
+        return read
+
+    monkeypatch.setattr(source, "_reader", breaking)
+    whole = tmp_path / "whole.pcap"
+    with whole.open("wb") as out:
+        out.writelines(traffic.dense(CAPTURES, 20))
+    assert main(["analyze", str(whole), "-o", str(tmp_path / "report.json")]) == 3
+    assert main(["batch", str(whole), "-o", str(tmp_path / "failed"), "--jobs", "0"]) == 3
+    (row,) = rows(tmp_path / "failed", "SELECT error, handshakes FROM captures")
+    assert row["error"].startswith("Reading failed after 20000 bytes: ") and row["handshakes"] > 0
 
 
 def test_a_folder_that_may_not_be_read_is_named(tmp_path):
@@ -252,8 +304,6 @@ def test_a_rotated_set_is_one_capture(tmp_path):
 
 @pytest.mark.parametrize("count", [6, 7, 24])
 def test_a_long_set_is_cut_in_pieces_and_every_handshake_stays_whole(count, tmp_path, monkeypatch):
-    from lab import traffic
-
     monkeypatch.setattr(plan, "PIECE_FILES", 3)
     monkeypatch.setattr(plan, "PIECE_BYTES", 0)
     capture = tmp_path / "whole.pcap"

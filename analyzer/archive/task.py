@@ -18,12 +18,13 @@ from analyzer.archive.rows import Row, Rows
 from analyzer.archive.store import File, is_url, reason
 from analyzer.capture import open_capture
 from analyzer.errors import CaptureError, UsageError
+from analyzer.issues import unread
 from analyzer.results import CaptureReport
 from analyzer.secrets import Secrets
 from analyzer.settings import Limits
 
-_CUT = ("capture-cut-short", "capture-damaged", "capture-read-error", "capture-unreadable")
-"""Issues which say that a capture was not read to its end."""
+_CUT = ("capture-cut-short", "capture-damaged")
+"""Issues which say that a capture ends before its end."""
 _LIMITS = Limits(handshakes=2000)
 """Of a capture with more of them, so many are held and judged together: about 50 MB."""
 PASSWORD_VARIABLE = "MTLSCOPE_KEY_PASSWORD"
@@ -87,7 +88,7 @@ class Done:
     error: str | None = None
     """Why it could not be read."""
     cut: str | None = None
-    """Why it was not read to its end."""
+    """Where it ends, though more should follow: all that there is was read."""
     is_capture: bool = True
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Handshakes by authentication and outcome."""
@@ -224,6 +225,8 @@ class _Worker:
                 part.extend(rows.part(report))
                 report.handshakes.clear()
                 last = report
+            why = unread(last.issues)
+            last.error = last.error or (why and why.rstrip("."))
             part.extend(rows.end(last, about))
         cut = next((issue.message for issue in last.issues if issue.code in _CUT), None)
         is_capture = about.get("members") is None

@@ -12,6 +12,7 @@ from analyzer.cli.messages import complain, fault
 from analyzer.cli.progress import progress
 from analyzer.cli.secrets import read_secrets
 from analyzer.errors import CaptureError, UsageError
+from analyzer.issues import unread
 from analyzer.results import CaptureReport
 
 _CAPTURE = re.compile(r"\.(pcap|pcapng|cap|dmp|snoop)\d*(\.(gz|xz|zst|lz4))?$", re.IGNORECASE)
@@ -56,7 +57,7 @@ class Captures:
             for report in self._analyze(name, files):
                 if report.error is not None:
                     self._failed(name, report.error)
-                self.unreadable |= any(issue.code == "capture-unreadable" for issue in report.issues)
+                self.unreadable |= unread(report.issues) is not None
                 yield report
 
     def protect(self, output: str) -> None:

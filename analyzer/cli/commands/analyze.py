@@ -8,7 +8,8 @@ stdin; a file that is named itself is read whatever its name. While a capture is
 Exit status: 0 done
              1 a finding at or above --fail-on
              2 wrong use
-             3 a capture could not be read (the others were; this outweighs 1)
+             3 a capture could not be read (the others were; this outweighs 1). One that is cut short or damaged
+               was read as far as it goes: that is an issue of its report
 """
 
 from collections.abc import Iterable, Iterator

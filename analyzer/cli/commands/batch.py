@@ -7,7 +7,8 @@ with .zip and .tar archives, whose members are read as they are, never unpacked.
 \b
 Exit status: 0 done
              2 wrong use
-             3 a capture could not be read (the others were; the table captures has the reason)
+             3 a capture could not be read (the others were; the table captures has the reason). One that is cut short
+               or damaged was read as far as it goes: that is told, and an issue in the table
              130 interrupted: what is done is kept, the same command goes on
 """
 

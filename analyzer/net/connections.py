@@ -4,6 +4,7 @@ from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from itertools import chain, islice
 from typing import Any
@@ -56,9 +57,13 @@ class Connection:
 
     def endpoint(self, direction: int) -> Endpoint:
         """Address and port of the side that sends in `direction`."""
-        family, high, low, port = self.raw_endpoints[direction]
-        address = IPv4Address(low) if family == 4 else IPv6Address(high << 64 | low)
-        return Endpoint(str(address), port)
+        return _endpoint(*self.raw_endpoints[direction])
+
+
+@lru_cache(1024)
+def _endpoint(family: int, high: int, low: int, port: int) -> Endpoint:
+    address = IPv4Address(low) if family == 4 else IPv6Address(high << 64 | low)
+    return Endpoint(str(address), port)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ its RFC says; `malformed_extensions` tells one from the other. Of an extension s
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct
 from typing import ClassVar, Generic, NamedTuple, Self, TypeVar, overload
 
@@ -13,6 +14,8 @@ from analyzer.tls.codec import Malformed, Reader, repeated, u16s, whole
 
 T = TypeVar("T")
 _header = Struct(">HH").unpack_from
+_SHORT, _REMEMBERED = 256, 64
+"""So long at most are contents whose parsed form is remembered, and so many of each extension are."""
 
 
 class Extension(NamedTuple):
@@ -91,6 +94,8 @@ class Parsed(Generic[T]):
     def __init__(self, parse: Callable[[bytes], T], *types: int) -> None:
         self.parse = parse
         self.types = types
+        # A message is asked the same again and again, and the next handshake says mostly the same.
+        self._parse_short = lru_cache(_REMEMBERED)(parse)
 
     @overload
     def __get__(self, message: None, owner: type) -> Self: ...
@@ -105,7 +110,7 @@ class Parsed(Generic[T]):
         if data is None:
             return None
         try:
-            return self.parse(data)
+            return self._parse_short(data) if len(data) <= _SHORT else self.parse(data)
         except Malformed:
             return None
 

@@ -215,21 +215,20 @@ class RecordReader:
             while position < segment.end:
                 record = self._open
                 if record is None:
-                    if not self._head and segment.end - position >= HEADER and not self._sslv2:
-                        record = self._begin_within(segment, position)
-                    if record is None:
-                        head, position = self._accumulate(segment, position)
-                        if not head:
+                    if not self._head and not self._sslv2:
+                        position = self._read_whole(segment, position, events)
+                        if position == segment.end:
                             break
-                        record = self._begin(head, position)
-                        if record is None:
-                            if self._head_size > len(head):
-                                self._head = head
-                                continue
-                            self._next = position
-                            return self._lose_track(head, stretch, events)
-                    else:
-                        position += HEADER
+                    head, position = self._accumulate(segment, position)
+                    if not head:
+                        break
+                    record = self._begin(head, position)
+                    if record is None:
+                        if self._head_size > len(head):
+                            self._head = head
+                            continue
+                        self._next = position
+                        return self._lose_track(head, stretch, events)
                     self._head = b""
                     self._head_size = HEADER
                 take = min(segment.end, record.end)
@@ -253,13 +252,23 @@ class RecordReader:
             self._open is None and not self._head and self._detailed <= self.application_data and not self._opens_data
         )
 
-    def _begin_within(self, segment: Segment, position: int) -> Unfinished | None:
-        """The record whose header lies within one segment: the usual case."""
-        type_, version, length = _header_at(segment.buffer, segment.offset + position)
-        if not plausible_header(type_, version, length):
-            return None
-        parts: list[bytes] | None = [] if type_ in self._copied else None
-        return Unfinished(type_, version, length, segment.seen, position + HEADER + length, parts)
+    def _read_whole(self, segment: Segment, position: int, events: list[Event]) -> int:
+        """Read the records from `position` on that lie within one segment, as most do; returns where they end."""
+        end, offset, buffer, (frame, time) = segment
+        while end - position >= HEADER:
+            type_, version, length = _header_at(buffer, offset + position)
+            behind = position + HEADER + length
+            if behind > end or not plausible_header(type_, version, length):
+                break
+            fragment = segment.read(position + HEADER, behind) if type_ in self._copied else None
+            position = behind
+            self.records += 1
+            if type_ == APPLICATION_DATA:
+                self.application_data += 1
+                if self.application_data > self._detailed and fragment is None:
+                    continue
+            events.append(Record(self._direction, type_, version, length, fragment, frame, time, frame, time))
+        return position
 
     def _accumulate(self, segment: Segment, position: int) -> tuple[bytes, int]:
         """A header piece by piece; empty as long as it is not complete."""

@@ -402,21 +402,23 @@ def jump(stretch: Stretch, position: int) -> tuple[int, int]:
     It stops at whatever needs a closer look: another type, a header cut by a segment, a record that does not end
     within the stretch. Everything else in a large capture is done once a record; this is the loop that counts.
     """
-    rows, shift, behind, end = stretch.rows, stretch.shift, stretch.behind, stretch.end
+    rows, behind = stretch.rows, stretch.behind
     total, offset, captured, buffer = rows.total, rows.offset, rows.captured, rows.buffer
+    # Counted as `total` is: so that no position has to be converted on the way.
+    at, end = position - stretch.shift, stretch.end - stretch.shift
     row, count = stretch.first, 0
-    while position + HEADER <= end:
-        row = bisect_right(total, position - shift, row, behind) - 1
-        within = position - shift - total[row]
+    while at + HEADER <= end:
+        row = bisect_right(total, at, row, behind) - 1
+        within = at - total[row]
         if within + HEADER > captured[row]:
             break
         type_, version, length = _header_at(buffer, offset[row] + within)
-        following = position + HEADER + length
+        following = at + HEADER + length
         if type_ != APPLICATION_DATA or version >> 8 != 3 or length > MAX_FRAGMENT or following > end:
             break
-        position = following
+        at = following
         count += 1
-    return position, count
+    return at + stretch.shift, count
 
 
 _RESYNC_BYTES = 2 * (HEADER + MAX_FRAGMENT)

@@ -10,6 +10,7 @@ from struct import pack
 from cryptography.hazmat.decrepit.ciphers import algorithms as decrepit
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from analyzer.tls import protection
 from analyzer.tls.keyschedule import DirectionKeys, expand_label
@@ -39,6 +40,7 @@ class Sealed:
     suite: Suite
     version: int
     encrypt_then_mac: bool = False
+    truncated_mac: bool = False
 
     def __post_init__(self) -> None:
         self.keys = DirectionKeys(
@@ -53,7 +55,13 @@ class Sealed:
         self.sequence = 0
         self.last = self.keys.iv
         self.rc4 = Cipher(decrepit.ARC4(self.keys.key), None).encryptor() if "RC4" in self.suite.name else None
-        return protection.tls12(self.keys, self.suite, self.version, encrypt_then_mac=self.encrypt_then_mac)
+        return protection.tls12(
+            self.keys,
+            self.suite,
+            self.version,
+            encrypt_then_mac=self.encrypt_then_mac,
+            truncated_mac=self.truncated_mac,
+        )
 
     def seal(self, content: bytes, type_: int = DATA) -> Record:
         header = pack(">QBHH", self.sequence, type_, self.version, len(content))
@@ -63,7 +71,7 @@ class Sealed:
         elif self.encrypt_then_mac:
             body = self._cbc(content)
             header = header[:-2] + pack(">H", len(body))
-            fragment = body + hmac.digest(self.keys.mac, header + body, self.suite.mac.lower())
+            fragment = body + self._mac(header, body)
         else:
             fragment = self._encrypt(content + self._mac(header, content))
         return record(fragment, type_, self.version)
@@ -75,13 +83,16 @@ class Sealed:
 
     def _mac(self, header: bytes, content: bytes) -> bytes:
         if self.version > 0x0300:
-            return hmac.digest(self.keys.mac, header + content, self.suite.mac.lower())
+            whole = hmac.digest(self.keys.mac, header + content, self.suite.mac.lower())
+            return whole[:10] if self.truncated_mac else whole
         make, pad = (sha1, 40) if self.suite.mac == "SHA1" else (md5, 48)
         head = header[:9] + header[11:]  # without the version (RFC 6101, section 5.2.3.1)
         inner = make(self.keys.mac + b"\x36" * pad + head + content).digest()
         return make(self.keys.mac + b"\x5c" * pad + inner).digest()
 
     def _aead(self, header: bytes, content: bytes) -> bytes:
+        if self.suite.name.endswith("_OLD"):
+            return first_chacha20(self.keys.key, header[:8], content, header)
         if self.suite.cipher.startswith("CHACHA20"):
             nonce = bytes(a ^ b for a, b in zip(self.keys.iv, bytes(4) + header[:8], strict=True))
             return ChaCha20Poly1305(self.keys.key).encrypt(nonce, content, header)
@@ -114,6 +125,22 @@ class Sealed:
         return body if self.version <= 0x0301 else iv + body
 
 
+def first_chacha20(key: bytes, number: bytes, content: bytes, header: bytes) -> bytes:
+    """As draft-agl-tls-chacha20poly1305-04 has it: one block for Poly1305's key, lengths behind what they measure."""
+    stream = Cipher(algorithms.ChaCha20(key, bytes(8) + number), None).encryptor()
+    mac = Poly1305(stream.update(bytes(64))[:32])
+    sealed = stream.update(content)
+    for part in (header, sealed):
+        mac.update(part + len(part).to_bytes(8, "little"))
+    return sealed + mac.finalize()
+
+
+def _sm4_gcm(key: bytes, nonce: bytes, content: bytes, header: bytes) -> bytes:
+    sealing = Cipher(algorithms.SM4(key), modes.GCM(nonce)).encryptor()
+    sealing.authenticate_additional_data(header)
+    return sealing.update(content) + sealing.finalize() + sealing.tag
+
+
 def tls13_record(code: int, secret: bytes, inner: bytes, sequence: int) -> Record:
     chosen = known(code)
     digest = chosen.hash.lower()
@@ -123,6 +150,8 @@ def tls13_record(code: int, secret: bytes, inner: bytes, sequence: int) -> Recor
     header = b"\x17\x03\x03" + (len(inner) + chosen.tag_length).to_bytes(2)
     if "CHACHA20" in chosen.cipher:
         return record(ChaCha20Poly1305(key).encrypt(nonce, inner, header))
+    if chosen.cipher == "SM4_GCM":
+        return record(_sm4_gcm(key, nonce, inner, header))
     if "CCM" in chosen.cipher:
         return record(AESCCM(key, tag_length=chosen.tag_length).encrypt(nonce, inner, header))
     return record(AESGCM(key).encrypt(nonce, inner, header))

@@ -205,6 +205,14 @@ def test_the_report_says_what_confers_each_identity(name: str, words: list[str])
     assert all(any(word in text for text in says) for word in words)
 
 
+@pytest.mark.parametrize("name", ["psk-tls12", "psk-tls13", "resumption-psk-mutual", "resumption-session-ticket"])
+def test_secrets_show_who_knows_the_secret_from_before(name: str) -> None:
+    for keylog, says in ((), False), (CAPTURES / "keys" / f"{name}.keys", True):
+        report = api.analyze(str(CAPTURES / f"{name}.pcap"), keylog=keylog).handshakes[-1]
+        [rests] = [evidence.says for evidence in report.evidence if "shows who it is by knowing" in evidence.says]
+        assert rests.endswith(": verified, the Finished of both hold.") is says
+
+
 @pytest.mark.parametrize("name", ["anonymous-tls12.pcap", "psk-tls12.pcap", "psk-tls13.pcap", "no-common-version.pcap"])
 def test_where_nobody_signs_there_is_no_proof(name: str) -> None:
     assert [report.proofs for report in api.analyze(str(CAPTURES / name)).handshakes] == [[]]

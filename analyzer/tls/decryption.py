@@ -5,6 +5,7 @@ KeyUpdate begins another. Up to TLS 1.2 each ChangeCipherSpec begins one (RFC 52
 present keys do not open is tried with those of the epochs to come: the message that changes them may be missing.
 """
 
+from hashlib import algorithms_available
 from typing import NamedTuple
 
 from analyzer.results import Sender
@@ -139,8 +140,9 @@ class Decryptor:
             raise Unsupported("cannot decrypt: the records are compressed")
         length = protection.fixed_iv_length(suite, version)
         keys = key_block(state.master, hello.random, answer.random, version, suite, length)[sender]
-        etm = bool(answer.encrypt_then_mac)
-        return _Epoch("", b"", protection.tls12(keys, suite, version, encrypt_then_mac=etm))
+        etm, truncated = bool(answer.encrypt_then_mac), bool(answer.truncated_hmac)
+        opened = protection.tls12(keys, suite, version, encrypt_then_mac=etm, truncated_mac=truncated)
+        return _Epoch("", b"", opened)
 
     def _begin_tls13(self, handshake: Handshake) -> None:
         """From the ServerHello on, both directions are protected."""
@@ -173,7 +175,7 @@ class Decryptor:
 
 
 def _require_known_hash(suite: Suite) -> None:
-    if suite.hash not in ("SHA256", "SHA384"):
+    if suite.hash.lower() not in algorithms_available:
         raise Unsupported(f"cannot decrypt: {suite.hash}")
 
 

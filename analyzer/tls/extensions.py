@@ -343,6 +343,8 @@ class ServerExtensions(Extended):
     """The server used the client's name (RFC 6066, section 3)."""
     max_fragment_length = Parsed(_u8, 1)
     """As agreed (RFC 6066, section 4)."""
+    truncated_hmac = Present(4)
+    """MACs of ten bytes were agreed (RFC 6066, section 7)."""
     status_request = Present(5)
     """A CertificateStatus may follow (RFC 6066, section 8)."""
     supported_groups = Parsed(_u16_list, 10)

@@ -20,9 +20,10 @@ def identity(
     if suite is None or answer is None:
         return []
     if resumed or answer.selected_psk is not None:
-        return [_says("Either side shows who it is by knowing a secret from before: of an earlier session, or shared.")]
+        secret = "a secret from before, of an earlier session or shared"
+        return [_says(f"Either side shows who it is by knowing {secret}{_knows(proofs)}.")]
     if suite.authentication == "PSK":
-        return [_says("Either side shows who it is by knowing the pre-shared key.")]
+        return [_says(f"Either side shows who it is by knowing the pre-shared key{_knows(proofs)}.")]
     if suite.authentication == "anonymous":
         return [_says("Nothing shows who the server is: the key exchange is anonymous.")]
     words = [
@@ -55,6 +56,14 @@ def _holds(proof: ProofReport) -> str:
         case "fail":
             return f"this fails, {proof.reason}"
     return f"not checked, {proof.reason}"
+
+
+def _knows(proofs: list[ProofReport]) -> str:
+    """What the Finished of both sides say of the secret from which their own follow; nothing where they stay closed."""
+    finished = {proof.of: proof for proof in proofs if proof.message == "finished" and proof.status != "undetermined"}
+    if any(proof.status == "fail" for proof in finished.values()):
+        return ": this fails, a Finished is not the MAC of the messages before"
+    return ": verified, the Finished of both hold" if len(finished) == 2 else ""
 
 
 def _says(words: str) -> Evidence:

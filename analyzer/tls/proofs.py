@@ -4,10 +4,14 @@ Up to TLS 1.2 the server signs its key exchange (RFC 5246, section 7.4.3) and th
 7.4.8), both in clear; in TLS 1.3 both sign the transcript (RFC 8446, section 4.4.3), which only secrets open. With
 them also the Finished of both sides are checked. What does not verify is `fail` only where the capture surely holds
 all that is covered.
+
+The binder of a pre-shared key is not among them: only the key itself would tell (RFC 8446, section 4.2.11.2), which no
+key log holds and none of the logged secrets leads back to. That both sides have the key, their Finished show, whose
+secrets follow from it.
 """
 
 from collections.abc import Callable
-from hashlib import new
+from hashlib import algorithms_available, new
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
@@ -161,7 +165,7 @@ def _finished(handshake: Handshake, suite: Suite, version: int) -> list[ProofRep
 def _verify_data(handshake: Handshake, sent: Sent, suite: Suite, version: int) -> bytes | None:
     """What the Finished must hold; None where the secret for it is not known."""
     secrets = handshake.decryption
-    if secrets is None or suite.hash not in ("SHA256", "SHA384"):
+    if secrets is None or suite.hash.lower() not in algorithms_available:
         return None
     if handshake.is_tls13:
         secret = secrets.traffic.get(f"{sent.sender.upper()}_HANDSHAKE_TRAFFIC_SECRET")

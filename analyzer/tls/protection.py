@@ -11,6 +11,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from analyzer.tls.keyschedule import SSL3, TLS10, DirectionKeys, expand_label
+from analyzer.tls.modes import Ccm, FirstChaCha20Poly1305, Gcm
 from analyzer.tls.record import Record
 from analyzer.tls.registry import Suite
 
@@ -21,6 +22,7 @@ _header = Struct(">BHH").pack
 _sequenced = Struct(">QBHH").pack
 _NONCE = 12
 _EXPLICIT_NONCE = 8
+_TRUNCATED_MAC = 10
 
 
 class Plain(NamedTuple):
@@ -69,24 +71,28 @@ class Protection(ABC):
 def tls13(secret: bytes, suite: Suite) -> Protection:
     """The protection under a traffic secret (RFC 8446, section 7.3); raises `Unsupported`."""
     digest = suite.hash.lower()
-    aead = _aead(suite, expand_label(secret, "key", b"", suite.key_length, digest))
+    aead = make_aead(suite, expand_label(secret, "key", b"", suite.key_length, digest))
     return _Tls13(aead, expand_label(secret, "iv", b"", _NONCE, digest))
 
 
 def fixed_iv_length(suite: Suite, version: int) -> int:
     """Bytes of IV or nonce that the key block holds for one direction."""
+    if _is_first_chacha20(suite):
+        return 0
     if suite.is_aead:
         return _NONCE if suite.cipher.startswith("CHACHA20") else _NONCE - _EXPLICIT_NONCE
     return suite.block_size if version <= TLS10 else 0
 
 
-def tls12(keys: DirectionKeys, suite: Suite, version: int, *, encrypt_then_mac: bool) -> Protection:
+def tls12(
+    keys: DirectionKeys, suite: Suite, version: int, *, encrypt_then_mac: bool, truncated_mac: bool = False
+) -> Protection:
     """The protection of SSL 3.0 to TLS 1.2; raises `Unsupported`."""
     if suite.is_export:
         raise Unsupported("cannot decrypt: keys of export strength")
     if suite.is_aead:
-        return _Aead12(_aead(suite, keys.key), keys.iv, suite.tag_length)
-    mac = _Mac(suite, keys.mac, version)
+        return _Aead12(make_aead(suite, keys.key), keys.iv, suite.tag_length)
+    mac = _Mac(suite, keys.mac, version, truncated=truncated_mac)
     if suite.block_size:
         return _Cbc(_block_cipher(suite, keys.key), keys.iv, mac, encrypt_then_mac=encrypt_then_mac)
     if suite.cipher == "NULL":
@@ -103,20 +109,28 @@ class _Aead(Protocol):
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None, /) -> bytes: ...
 
 
-def _aead(suite: Suite, key: bytes) -> _Aead:
+def make_aead(suite: Suite, key: bytes) -> _Aead:
+    """The AEAD of a cipher suite; raises `Unsupported`."""
     from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 
+    if _is_first_chacha20(suite):
+        return FirstChaCha20Poly1305(key)
     match suite.cipher.split("_"):
         case ["AES", _, "GCM"]:
             return AESGCM(key)
         case ["AES", _, "CCM", *_]:
             return AESCCM(key, tag_length=suite.tag_length)
-        case ["CHACHA20", "POLY1305"] if not suite.name.endswith("_OLD"):
+        case ["CHACHA20", "POLY1305"]:
             return ChaCha20Poly1305(key)
+        case ["CAMELLIA", _, "GCM"] | ["SM4", "GCM"]:
+            return Gcm(_block_cipher(suite, key))
+        case ["SM4", "CCM"]:
+            return Ccm(_block_cipher(suite, key), suite.tag_length)
     raise Unsupported(f"cannot decrypt: {suite.cipher}")
 
 
-def _decrypt(aead: _Aead, nonce: bytes, data: bytes, associated: bytes) -> bytes | None:
+def open_aead(aead: _Aead, nonce: bytes, data: bytes, associated: bytes) -> bytes | None:
+    """What was sealed; None where it is not authentic."""
     from cryptography.exceptions import InvalidTag
 
     try:
@@ -133,11 +147,16 @@ class _Tls13(Protection):
 
     def _open(self, record: Record, fragment: bytes, sequence: int) -> Plain | None:
         nonce = (self._iv ^ sequence).to_bytes(_NONCE)
-        inner = _decrypt(self._aead, nonce, fragment, _header(record.type, record.version, len(fragment)))
+        inner = open_aead(self._aead, nonce, fragment, _header(record.type, record.version, len(fragment)))
         if inner is None:
             return None
         content = inner.rstrip(b"\0")
         return Plain(content[-1], content[:-1]) if content else None
+
+
+def _is_first_chacha20(suite: Suite) -> bool:
+    """Whether it is one of the suites that Chrome spoke before RFC 7905."""
+    return suite.cipher == "CHACHA20_POLY1305" and suite.name.endswith("_OLD")
 
 
 class _Aead12(Protection):
@@ -152,12 +171,14 @@ class _Aead12(Protection):
     def _open(self, record: Record, fragment: bytes, sequence: int) -> Plain | None:
         if len(self._fixed) == _NONCE:
             nonce, body = (int.from_bytes(self._fixed) ^ sequence).to_bytes(_NONCE), fragment
+        elif not self._fixed:
+            nonce, body = sequence.to_bytes(8), fragment
         else:
             nonce, body = self._fixed + fragment[:_EXPLICIT_NONCE], fragment[_EXPLICIT_NONCE:]
         length = len(body) - self._tag_length
         if length < 0:
             return None
-        content = _decrypt(self._aead, nonce, body, _sequenced(sequence, record.type, record.version, length))
+        content = open_aead(self._aead, nonce, body, _sequenced(sequence, record.type, record.version, length))
         return None if content is None else Plain(record.type, content)
 
 
@@ -165,21 +186,21 @@ class _Aead12(Protection):
 
 
 class _Mac:
-    """The keyed digest of a record (RFC 5246, section 6.2.3.1; RFC 6101, section 5.2.3.1)."""
+    """The keyed digest of a record (RFC 5246, section 6.2.3.1; RFC 6101, section 5.2.3.1; RFC 6066, section 7)."""
 
-    def __init__(self, suite: Suite, key: bytes, version: int) -> None:
+    def __init__(self, suite: Suite, key: bytes, version: int, *, truncated: bool) -> None:
         if suite.mac not in ("MD5", "SHA1", "SHA256", "SHA384"):
             raise Unsupported(f"cannot decrypt: {suite.mac}")
         self._digest = suite.mac.lower()
         self._key = key
         self.is_ssl3 = version == SSL3
-        self.length = suite.mac_length
+        self.length = _TRUNCATED_MAC if truncated else suite.mac_length
 
     def holds(self, record: Record, sequence: int, content: bytes, mac: bytes) -> bool:
         """Whether it is that of this content."""
         if not self.is_ssl3:
             header = _sequenced(sequence, record.type, record.version, len(content))
-            return hmac.compare_digest(hmac.digest(self._key, header + content, self._digest), mac)
+            return hmac.compare_digest(hmac.digest(self._key, header + content, self._digest)[: self.length], mac)
         pad = 48 if self._digest == "md5" else 40
         header = sequence.to_bytes(8) + bytes((record.type,)) + len(content).to_bytes(2)
         inner = hashlib.new(self._digest, self._key + b"\x36" * pad + header + content).digest()
@@ -273,7 +294,14 @@ class _Cbc(Protection):
         return plain[: len(plain) - length]
 
 
-_BLOCK_CIPHERS = {"AES": "AES", "3DES": "TripleDES", "CAMELLIA": "Camellia", "SEED": "SEED", "IDEA": "IDEA"}
+_BLOCK_CIPHERS = {
+    "AES": "AES",
+    "3DES": "TripleDES",
+    "CAMELLIA": "Camellia",
+    "SEED": "SEED",
+    "IDEA": "IDEA",
+    "SM4": "SM4",
+}
 
 
 def _block_cipher(suite: Suite, key: bytes) -> "BlockCipherAlgorithm":

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import monotonic, time_ns
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analyzer.assembly import Assembler
 from analyzer.capture.batch import FrameBatch
@@ -29,6 +29,11 @@ from analyzer.settings import Limits
 from analyzer.tls.attempt import TLS_PORTS
 from analyzer.tls.follower import Follower
 from analyzer.tls.keyring import Keyring
+
+if TYPE_CHECKING:
+    from analyzer.associations import Associations
+    from analyzer.net.segments import DatagramBatch
+    from analyzer.tls.association import Association
 
 _PATIENCE = 0.5
 """Seconds of silence after which a capture that is being made gets its turn."""
@@ -255,11 +260,13 @@ class _Analysis:
         """Bytes kept of all connections."""
         self._closed: OrderedDict[Follower, None] = OrderedDict()
         """Those of which no more should come, the longest silent first."""
-        self._awaited: dict[Follower, int] = {}
+        self._awaited: dict[Follower | Association, int] = {}
         """Of a capture that is being made: those with something to report, and when to look at them."""
         self._issues = Issues()
         self._decoder = Decoder(limits, self._issues)
         self._table = ConnectionTable(limits.connections, limits.bygone_connections)
+        self._associations: Associations | None = None
+        """Those of DTLS; made when there are datagrams."""
         self._assembler = Assembler(capture.name, limits, self._issues, setup.tls_ports)
         self._report = CaptureReport(capture=capture.name, format=capture.format)
         self._keyring = Keyring(secrets.log, secrets.private_keys)
@@ -353,11 +360,20 @@ class _Analysis:
             if self._ended:
                 yield self._ended
                 self._ended = []
+        if self._associations is not None:
+            for association in sorted(self._associations.all(), key=lambda association: association.connection.stream):
+                self._finish_association(association)
+            self._associations.close()
+            if self._ended:
+                yield self._ended
+                self._ended = []
         yield self._assembler.late_attempts()
 
     def _follow(self, batch: FrameBatch) -> None:
         """Take the batch through the floors."""
-        segments, _ = self._decoder.decode(batch)
+        segments, datagrams = self._decoder.decode(batch)
+        if len(datagrams):
+            self._follow_datagrams(datagrams)
         if not len(segments):
             return
         rows, arrivals, displaced = self._table.sort(segments)
@@ -395,6 +411,19 @@ class _Analysis:
         if self._held > self._limits.held_bytes:
             self._hold_less()
 
+    def _follow_datagrams(self, batch: "DatagramBatch") -> None:
+        """Take the batch through the floors, as far as it may be DTLS."""
+        if self._associations is None:
+            from analyzer.associations import Associations
+
+            self._associations = Associations(self._limits, self._issues, self._keyring)
+        for association in self._associations.follow(batch):
+            self._assembler.begin(association, association.connection.stream)
+            if self._capture.live and association.reported < len(association.session.handshakes):
+                self._awaited.setdefault(association, association.last_time + _SETTLING)
+        for association in self._associations.too_many():
+            self._finish_association(association)
+
     def _hold_less(self) -> None:
         """Let go of the connections idle longest, until less is kept of all of them."""
         for connection in list(self._table):
@@ -413,6 +442,9 @@ class _Analysis:
                 break
             self._finish(follower.connection)
             self._table.drop(follower.connection)
+        if self._associations is not None:
+            for association in self._associations.silent(silent_since):
+                self._finish_association(association)
 
     def _await(self, now: int, *, current: bool) -> None:
         """Report what was established while the capture is being made, though the connection goes on."""
@@ -420,7 +452,11 @@ class _Analysis:
             return
         for follower in [follower for follower, due in self._awaited.items() if due <= now]:
             del self._awaited[follower]
-            stream = self._table.stream(follower.connection)
+            if isinstance(follower, Follower):
+                stream = self._table.stream(follower.connection)
+            else:
+                stream = follower.connection.stream
+                follower.finish()
             self._ended += self._assembler.settled(follower, stream, now - _SETTLING)
 
     def _learn_secrets(self, *, late: bool) -> None:
@@ -445,23 +481,34 @@ class _Analysis:
                 self._ended.append(report)
         connection.follower = None
         self._held -= follower.counted
+        self._note_defects(follower)
+        self._closed.pop(follower, None)
+        self._awaited.pop(follower, None)
+
+    def _finish_association(self, association: "Association") -> None:
+        """The same of one of DTLS."""
+        association.finish()
+        self._ended += self._assembler.reports(association, association.connection.stream)
+        self._note_defects(association)
+        self._awaited.pop(association, None)
+
+    def _note_defects(self, follower: "Follower | Association") -> None:
         for limit, frame in follower.exceeded.items():
             self._issues.add(limit, _EXCEEDED[limit], frame=frame)
         for code, frame in follower.defects():
             self._issues.add(code, _DEFECTS[code], frame=frame)
-        self._closed.pop(follower, None)
-        self._awaited.pop(follower, None)
 
 
 _DEFECTS = {
     "frames-cut": "The capture holds only the first bytes of frames that carry TLS.",
     "segments-not-captured": "The capture lacks segments of TLS connections that the receiver acknowledged.",
     "segments-missing": "Segments of TLS connections are missing.",
+    "datagrams-missing": "Datagrams with parts of DTLS handshakes are missing.",
     "records-damaged": "Bytes within a TLS connection are no records.",
     "overlaps-differ": "Segments of TLS connections bring other bytes for a place than came first, which count.",
 }
 _EXCEEDED = {
-    "pending-bytes": "Too much waited for a missing segment, which was taken for lost.",
+    "pending-bytes": "Too much waited for a missing segment or message, which was taken for lost.",
     "prologue-bytes": "A connection talked for too long before TLS, and was not followed any more.",
     "message-bytes": "A handshake message is too long to be read.",
     "handshake-bytes": "A handshake has too many messages to keep all of them.",

@@ -1,5 +1,7 @@
 """How do the facts of a handshake become its report?"""
 
+from typing import TYPE_CHECKING, Literal
+
 from analyzer.issues import Issues
 from analyzer.net.rows import RST
 from analyzer.pki.public_keys import PublicKeys
@@ -16,7 +18,7 @@ from analyzer.results import (
 from analyzer.settings import Limits
 from analyzer.tls import authentication, fingerprint, inference, outcome, registry, resumption
 from analyzer.tls.attempt import TLS_PORTS, Attempt, attempt
-from analyzer.tls.carrier import carrier, is_remarkable
+from analyzer.tls.carrier import Carrier, carrier, carrier_of_datagrams, is_remarkable
 from analyzer.tls.follower import Follower
 from analyzer.tls.handshake import SSLV2, Handshake
 from analyzer.tls.hello import ClientHello
@@ -24,6 +26,11 @@ from analyzer.tls.history import history
 from analyzer.tls.identity import identity
 from analyzer.tls.proofs import proofs
 from analyzer.tls.resumption import Lineage, Original, Resumption
+
+if TYPE_CHECKING:
+    from analyzer.tls.association import Association
+
+    Followed = Follower | Association
 
 _OPEN = 10_000
 
@@ -37,14 +44,14 @@ class Assembler:
         self._issues = issues
         self._tls_ports = tls_ports
         self._lineage = Lineage()
-        self._open: dict[Follower, int] = {}
+        self._open: dict[Followed, int] = {}
         """Connections with TLS that go on and whose sessions the lineage does not know yet, and their streams."""
         self._public_keys = PublicKeys()
         self._servers: dict[Endpoint, bool] = {}
         """Those that are known to speak TLS, and whether they do from the first byte."""
         self._attempts: list[HandshakeReport] = []
 
-    def begin(self, follower: Follower, stream: int) -> None:
+    def begin(self, follower: "Followed", stream: int) -> None:
         """TLS has begun on a connection: sessions that begin later may resume it before it is over."""
         self._open[follower] = stream
         if len(self._open) > _OPEN:
@@ -52,7 +59,7 @@ class Assembler:
             self._remember_open(oldest)
             self._open.pop(oldest, None)
 
-    def reports(self, follower: Follower, stream: int) -> list[HandshakeReport]:
+    def reports(self, follower: "Followed", stream: int) -> list[HandshakeReport]:
         """What is not reported yet of a connection that is over: its handshakes, or its failed attempt at TLS."""
         session = follower.session
         if session is not None and session.handshakes:
@@ -64,8 +71,8 @@ class Assembler:
                 if handshake.decryption is not None:
                     handshake.decryption.forget()
             return reports
-        tried = attempt(follower) if session is None else None
-        if tried is None:
+        tried = attempt(follower) if session is None and isinstance(follower, Follower) else None
+        if tried is None or not isinstance(follower, Follower):
             return []
         report = self._attempt_report(follower, stream, tried)
         if tried.certain or report.server.port in self._tls_ports:
@@ -76,7 +83,7 @@ class Assembler:
             self._issues.add("attempts", "Too many connections without TLS: some failed attempts may be missing.")
         return []
 
-    def settled(self, follower: Follower, stream: int, until: int) -> list[HandshakeReport]:
+    def settled(self, follower: "Followed", stream: int, until: int) -> list[HandshakeReport]:
         """What is not reported yet of a connection that goes on: its handshakes that were established before `until`.
 
         What comes after stays untold: who closes the connection, and how.
@@ -100,7 +107,7 @@ class Assembler:
         said_nothing = report.carrier is not None and not report.carrier.heads["client"]
         return at_once is True or (at_once is False and said_nothing)
 
-    def _remember_open(self, follower: Follower) -> None:
+    def _remember_open(self, follower: "Followed") -> None:
         """Let the lineage know of a connection's first session, if it is established, though it goes on."""
         handshake = follower.session.handshakes[0] if follower.session and follower.session.handshakes else None
         if handshake is None or len({sent.sender for sent in handshake.sent if sent.protection != "cleartext"}) < 2:
@@ -111,7 +118,7 @@ class Assembler:
             del self._open[follower]
 
     def _judge(
-        self, follower: Follower, stream: int, handshake: Handshake, resumed: Resumption | None
+        self, follower: "Followed", stream: int, handshake: Handshake, resumed: Resumption | None
     ) -> tuple[inference.Inference | None, Original | None, authentication.Verdict, outcome.End]:
         """What the sizes say, which session is resumed, who is authenticated, and how it ended."""
         client = follower.connection.endpoint(handshake.client_direction)
@@ -125,8 +132,9 @@ class Assembler:
         if link:
             verdict.evidence.append(Evidence(None, None, None, link))
         end = outcome.judge(handshake, sizes)
-        if end.outcome == "established" and handshake.index >= follower.remembered:
-            follower.remembered = handshake.index + 1
+        place = follower.session.handshakes.index(handshake) if follower.session else handshake.index
+        if end.outcome == "established" and place >= follower.remembered:
+            follower.remembered = place + 1
             found = Original(
                 stream,
                 handshake.index,
@@ -160,12 +168,14 @@ class Assembler:
             carrier=carrier(follower, tried.client_direction),
         )
 
-    def _report(self, follower: Follower, stream: int, handshake: Handshake) -> HandshakeReport:
+    def _report(self, follower: "Followed", stream: int, handshake: Handshake) -> HandshakeReport:
         client = follower.connection.endpoint(handshake.client_direction)
         server = follower.connection.endpoint(1 - handshake.client_direction)
+        below = follower if isinstance(follower, Follower) else None  # what TCP did, where it is that
+        prologue = below.prologue if below is not None else None
         handshake.closings = [
             (handshake.sender(mark.direction), "rst" if mark.flags & RST else "fin", mark.frame, mark.time)
-            for mark in follower.closings
+            for mark in (below.closings if below is not None else ())
         ]
         resumed = resumption.resumption(handshake)
         if resumed is not None:
@@ -174,7 +184,7 @@ class Assembler:
                 self._remember_open(earlier)
         sizes, original, verdict, end = self._judge(follower, stream, handshake, resumed)
         if handshake.server_hello is not None and len(self._servers) < self._limits.attempts:
-            at_once = follower.prologue is None or not follower.prologue.preambles
+            at_once = prologue is None or not prologue.preambles
             self._servers[server] = self._servers.get(server, False) or at_once
         proved = proofs(handshake, self._public_keys, presented=verdict.presented is True)
         evidence = list(verdict.evidence)
@@ -182,6 +192,7 @@ class Assembler:
             evidence.append(end.evidence)
         evidence += identity(handshake, proved, presented=verdict.presented, resumed=resumed is not None)
 
+        transport: Literal["tcp", "udp"] = "udp" if handshake.is_dtls else "tcp"
         hello, answer = handshake.client_hello, handshake.server_hello
         suite = answer.cipher_suite if answer else handshake.sslv2_cipher
         offer = handshake.find(ClientHello)  # what other tools take the fingerprint of, also where a retry follows
@@ -191,16 +202,17 @@ class Assembler:
         told = [*(message.frame for message in messages), end.evidence.frame if end.evidence else None]
         return HandshakeReport(
             capture=self._capture,
+            transport=transport,
             stream=stream,
             handshake=handshake.index,
-            display_filter=f"tcp.stream eq {stream}",
+            display_filter=f"{transport}.stream eq {stream}",
             first_frame=handshake.first_frame,
             last_frame=max([handshake.first_frame, *(frame for frame in told if frame is not None)]),
             start=start,
             duration=(last.time - start) / 1e9 if last is not None else None,
             client=client,
             server=server,
-            preamble=follower.prologue.name if follower.prologue else None,
+            preamble=prologue.name if prologue else None,
             server_name=hello.server_name if hello else None,
             version=_version(handshake),
             cipher_suite=registry.cipher_suite(suite) if suite is not None else None,
@@ -230,18 +242,21 @@ class Assembler:
                 )
                 for alert in handshake.alerts
             ],
-            closed_by=_closing(follower, handshake.client_direction),
+            closed_by=_closing(below, handshake.client_direction) if below is not None else None,
             ja3=fingerprint.ja3(offer) if offer else None,
             ja3s=fingerprint.ja3s(answer) if answer else None,
-            ja4=fingerprint.ja4(offer) if offer else None,
-            history=history(handshake, follower.opener),
+            ja4=fingerprint.ja4(offer, transport) if offer else None,
+            history=history(handshake, below.opener if below is not None else None),
             facts=handshake,
-            carrier=(
-                carrier(follower, handshake.client_direction)
-                if end.outcome != "established" or is_remarkable(follower)
-                else None
-            ),
+            carrier=_carrier(below, handshake, always=end.outcome != "established"),
         )
+
+
+def _carrier(below: Follower | None, handshake: Handshake, *, always: bool) -> Carrier | None:
+    """What carried a handshake, where that is remarkable."""
+    if below is None:
+        return carrier_of_datagrams(handshake, always=always)
+    return carrier(below, handshake.client_direction) if always or is_remarkable(below) else None
 
 
 def _closing(follower: Follower, client_direction: int) -> Closing | None:

@@ -18,7 +18,7 @@ FLOORS = (
     ("tls",),
     ("pki",),
     ("diagnosis",),
-    ("assembly", "chains", "profiles", "secrets", "truststores"),  # what the wiring needs
+    ("assembly", "associations", "chains", "profiles", "secrets", "truststores"),  # what the wiring needs
     ("api",),
     ("diagram", "graph", "inventory", "report"),
     ("archive",),

@@ -355,6 +355,9 @@ class Case:
         """An `openssl s_client` that tries the same server, piped into `then`; safe to paste whatever the names are."""
         server = self.report.server
         name = ["-servername", self.report.server_name] if self.report.server_name else ["-noservername"]
+        if self.report.transport == "udp":
+            given = [option.replace("-tls1", "-dtls1") for option in options]
+            options = tuple(given) if any(option.startswith("-dtls1") for option in given) else ("-dtls", *given)
         words = ["openssl", "s_client", "-connect", str(server), *name, *options]
         return f"`{' '.join(map(shlex.quote, words))} </dev/null{' | ' + then if then else ''}`"
 

@@ -1,10 +1,11 @@
-"""What did TCP do below a handshake: who opened and closed, what was repeated, and what came instead of TLS?"""
+"""What did TCP or UDP do below a handshake: who opened, who closed, what was repeated, what came instead of TLS?"""
 
 from dataclasses import dataclass
 
 from analyzer.net.rows import ACK, RST
 from analyzer.results import Sender
 from analyzer.tls.follower import Follower
+from analyzer.tls.handshake import Handshake
 from analyzer.tls.preambles import Preamble
 
 
@@ -70,3 +71,12 @@ def carrier(follower: Follower, client_direction: int) -> Carrier:
 def is_remarkable(follower: Follower) -> bool:
     """Whether the connection of an established handshake is worth keeping."""
     return any(stream is not None and stream.retransmissions for stream in follower.streams)
+
+
+def carrier_of_datagrams(handshake: Handshake, *, always: bool) -> Carrier | None:
+    """The same of a handshake of DTLS; None where nothing was sent again, unless `always`."""
+    below = handshake.datagrams
+    if below is None or not (always or any(below.repeated.values())):
+        return None
+    repeated: dict[Sender, tuple[int, ...]] = {sender: tuple(frames) for sender, frames in below.repeated.items()}
+    return Carrier((), (), {"client": b"", "server": b""}, repeated, (), False, below.last_time)

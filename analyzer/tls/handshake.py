@@ -34,8 +34,8 @@ class Sent:
     message: messages.Message | None = None
     """Parsed, where it is a handshake message that can be read."""
     raw: bytes = b""
-    """A readable handshake message as it enters the transcript, with its header of four bytes; a readable alert or
-    ChangeCipherSpec as it is."""
+    """A readable handshake message as it enters the transcript, with its header of four bytes, or the twelve of DTLS
+    up to 1.2 (RFC 6347, section 4.2.6); a readable alert or ChangeCipherSpec as it is."""
     first_frame: int = 0
     """The frame in which it begins."""
 
@@ -95,6 +95,18 @@ class Decryption:
 
 
 @dataclass(slots=True, eq=False)
+class Datagrams:
+    """What is only known of a handshake of DTLS, which nobody closes and whose messages are sent again."""
+
+    repeated: dict[Sender, list[int]] = field(default_factory=lambda: {"client": [], "server": []})
+    """Frames that brought nothing but what had been sent before."""
+    last_time: int = 0
+    """Of its last datagram; nanoseconds since 1970-01-01 UTC."""
+    last_frame: int = 0
+    """Its frame."""
+
+
+@dataclass(slots=True, eq=False)
 class Handshake:
     """What one handshake consists of."""
 
@@ -134,6 +146,8 @@ class Handshake:
     """First bytes of decrypted application data, of either side."""
     closings: list[tuple[Sender, str, int, int]] = field(default_factory=list)
     """FIN and RST of the connection: sender, how, frame, time."""
+    datagrams: Datagrams | None = None
+    """What carries it, where that is DTLS."""
 
     def to_scapy(self) -> "list[Packet | None]":
         """What Scapy makes of each of `sent`, knowing what came before: TLS records; None for what cannot be read.
@@ -164,8 +178,13 @@ class Handshake:
         return None
 
     @property
+    def is_dtls(self) -> bool:
+        """Whether it goes over datagrams; its `version` is that of the TLS whose formats it shares."""
+        return self.datagrams is not None
+
+    @property
     def is_tls13(self) -> bool:
-        """Whether TLS 1.3 was agreed."""
+        """Whether TLS 1.3 (or DTLS 1.3) was agreed."""
         return self.version == TLS13
 
     @property

@@ -19,9 +19,15 @@ _VERIFY_DATA = 12
 # TLS 1.3
 
 
-def expand_label(secret: bytes, label: str, context: bytes, length: int, digest: str) -> bytes:
+TLS13_PREFIX, DTLS13_PREFIX = b"tls13 ", b"dtls13"
+"""What labels begin with (RFC 9147, section 5.9)."""
+
+
+def expand_label(
+    secret: bytes, label: str, context: bytes, length: int, digest: str, prefix: bytes = TLS13_PREFIX
+) -> bytes:
     """HKDF-Expand-Label (RFC 8446, section 7.1); `digest` is hashlib's name."""
-    name = b"tls13 " + label.encode()
+    name = prefix + label.encode()
     info = length.to_bytes(2) + bytes((len(name),)) + name + bytes((len(context),)) + context
     block = output = b""
     counter = 1
@@ -32,15 +38,15 @@ def expand_label(secret: bytes, label: str, context: bytes, length: int, digest:
     return output[:length]
 
 
-def next_traffic_secret(secret: bytes, suite: Suite) -> bytes:
+def next_traffic_secret(secret: bytes, suite: Suite, prefix: bytes = TLS13_PREFIX) -> bytes:
     """The secret behind a KeyUpdate (RFC 8446, section 7.2)."""
-    return expand_label(secret, "traffic upd", b"", len(secret), suite.hash.lower())
+    return expand_label(secret, "traffic upd", b"", len(secret), suite.hash.lower(), prefix)
 
 
-def finished_tls13(secret: bytes, transcript: bytes, suite: Suite) -> bytes:
+def finished_tls13(secret: bytes, transcript: bytes, suite: Suite, prefix: bytes = TLS13_PREFIX) -> bytes:
     """verify_data under a traffic secret (RFC 8446, section 4.4.4)."""
     digest = suite.hash.lower()
-    key = expand_label(secret, "finished", b"", suite.hash_length, digest)
+    key = expand_label(secret, "finished", b"", suite.hash_length, digest, prefix)
     return hmac.digest(key, new(digest, transcript).digest(), digest)
 
 

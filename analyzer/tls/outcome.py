@@ -58,7 +58,7 @@ _MORE_THAN_A_HANDSHAKE = 10
 
 def _finished(handshake: Handshake, sender: Sender) -> Sent | None:
     """The Finished of one side: in clear, decrypted, or the first encrypted record behind ChangeCipherSpec."""
-    switched = False
+    switched = handshake.is_dtls  # there the epoch says it, too
     for sent in handshake.sent:
         if sent.sender != sender:
             continue
@@ -156,7 +156,33 @@ def _not_established(handshake: Handshake) -> End | None:
             # What is missing may have been the rest of the handshake.
             return None
         return End("failed", "observed", Evidence(frame, sender, None, says))
-    return None
+    return _not_established_dtls(handshake) if handshake.is_dtls else None
+
+
+def _not_established_dtls(handshake: Handshake) -> End | None:
+    """Datagrams have no FIN: an alert of any kind ends a handshake, and so does silence in answer to many hellos."""
+    ending = next((alert for alert in handshake.alerts if alert.description not in _ENDS_NOTHING), None)
+    if ending is not None:
+        what = alert_description(ending.description) if ending.description is not None else "encrypted"
+        says = f"The {ending.sender} sent the alert {what} before the handshake was complete."
+        basis: Basis = "decrypted" if ending.protection == "decrypted" else "observed"
+        evidence = Evidence(ending.frame, ending.sender, "alert", says)
+        return None if handshake.has_hole() else End("failed", basis, evidence)
+    below, hello = handshake.datagrams, handshake.first("client_hello", "client")
+    if below is None or hello is None or any(sent.sender == "server" for sent in handshake.sent):
+        return None
+    again = len(below.repeated["client"])
+    waited = (below.last_time - handshake.start) / 1e9
+    if again < _REPEATS or waited < _PATIENCE or handshake.has_hole("server"):
+        return None
+    says = f"The server did not answer: the ClientHello was sent {again + 1} times within {waited:.1f} s."
+    return End("failed", "observed", Evidence(hello.frame, "client", "client_hello", says))
+
+
+_ENDS_NOTHING = (90, 100)
+"""user_canceled, which close_notify follows, and no_renegotiation."""
+_REPEATS, _PATIENCE = 2, 2.0
+"""So often, and for so many seconds: the timer begins at one second and doubles (RFC 6347, section 4.2.4.1)."""
 
 
 def _fatal_alert(handshake: Handshake) -> Alert | None:

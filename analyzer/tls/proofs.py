@@ -169,7 +169,10 @@ def _verify_data(handshake: Handshake, sent: Sent, suite: Suite, version: int) -
         return None
     if handshake.is_tls13:
         secret = secrets.traffic.get(f"{sent.sender.upper()}_HANDSHAKE_TRAFFIC_SECRET")
-        return None if secret is None else keyschedule.finished_tls13(secret, covered(handshake, sent), suite)
+        if secret is None:
+            return None
+        prefix = keyschedule.DTLS13_PREFIX if handshake.is_dtls else keyschedule.TLS13_PREFIX
+        return keyschedule.finished_tls13(secret, covered(handshake, sent), suite, prefix)
     if secrets.master is None:
         return None
     return keyschedule.finished(secrets.master, sent.sender, covered(handshake, sent), version, suite)

@@ -37,13 +37,15 @@ def judge(case: Case) -> Judgment | None:
         return None
     lacks = [f"{_WORDS.get(reason, reason)} ({who})" for who, reason in _holes(case)]
     senders = {sent.sender for sent in facts.sent}
+    # Datagrams have no SYN and no FIN; a handshake that is seen from its ClientHello on has begun.
     whole = below is not None and any(mark.kind == "syn" for mark in below.openings)
+    whole = whole or (facts.is_dtls and case.hello is not None)
     if len(senders) == 1 and not case.failed and not whole:
         lacks.append(f"only the {next(iter(senders))}'s direction is in it")
     if not whole and not case.failed:
         lacks.append("it begins within the connection")
     if not case.failed and not facts.closings:
-        lacks.append("it does not show the connection's end")
+        lacks.append(f"it does not show the {'handshake' if facts.is_dtls else 'connection'}'s end")
     if facts.truncated:
         lacks.append("the handshake is larger than what is kept of one")
     if not lacks or (case.failed and not facts.holes and not facts.truncated):

@@ -1,29 +1,32 @@
 """Nobody answered the client's attempts to connect.
 
-What it means: The SYNs, or the answers to them, are dropped: a firewall or security group, a wrong route, a host that
-is down. This is no TLS matter.
+What it means: The SYNs (of DTLS the ClientHellos), or the answers to them, are dropped: a firewall or security group,
+a wrong route, a host that is down. This is no TLS matter.
 
-On the wire: SYN, repeated after 1, 3, 7 seconds, and nothing from the server.
+On the wire: SYN or ClientHello, repeated after 1, 3, 7 seconds, and nothing from the server.
 
 Client's owner: Check host and port; ask whether this client's address is allowed through.
 
 Server's owner: Let the client's address through the firewall and the security group, and look for the way back.
 
-References: RFC 9293, section 3.8.
+References: RFC 9293, section 3.8; RFC 6347, section 4.2.4.
 """
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.finding import Judgment, advise
+from analyzer.tls.handshake import Handshake
 
 SEVERITY = "error"
 STAGE = "connection"
 SPECIFICITY = 3
-WHEN = ("attempt",)
+WHEN = ("attempt", "failed")
 
 
 def judge(case: Case) -> Judgment | None:
-    """SYNs, and not a segment of the server."""
+    """SYNs, and not a segment of the server; of DTLS ClientHellos."""
     below = case.carrier
+    if case.facts is not None:
+        return _datagrams(case, case.facts)
     if below is None or any(mark.sender == "server" for mark in (*below.openings, *below.closings)):
         return None
     syns = [mark for mark in below.openings if mark.kind == "syn"]
@@ -40,4 +43,25 @@ def judge(case: Case) -> Judgment | None:
             confirm=f"`nc -vz {server.ip} {server.port}`, and a capture on the server's side: do the SYNs arrive?",
         ),
         evidence=case.see(*(mark.frame for mark in syns)),
+    )
+
+
+def _datagrams(case: Case, facts: Handshake) -> Judgment | None:
+    below, hello = facts.datagrams, facts.first("client_hello", "client")
+    if below is None or hello is None or facts.alerts or any(sent.sender == "server" for sent in facts.sent):
+        return None
+    server, again = case.report.server, below.repeated["client"]
+    return Judgment(
+        confidence="likely",
+        summary=f"The server {server} did not answer {case.report.client.ip} ({len(again) + 1} ClientHellos within "
+        f"{(below.last_time - facts.start) / 1e9:.0f} s): no DTLS server listens there, or something on the way drops "
+        "it.",
+        remedy=advise(
+            client="check host name and port.",
+            server=f"see that DTLS is spoken on UDP port {server.port}.",
+            network=f"let UDP of {case.report.client.ip} through to {server}, and the answers back.",
+            confirm=f"`openssl s_client -dtls -connect {server}`, and a capture on the server's side: do the "
+            "ClientHellos arrive?",
+        ),
+        evidence=case.see(hello, *again[:3]),
     )

@@ -1,0 +1,470 @@
+"""DTLS up to 1.2, in clear: datagrams lost, repeated, reordered and cut, and what is said of the handshakes in them."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from datagrams import (
+    ALERT,
+    ANYCONNECT,
+    CERTIFICATE,
+    CLIENT_HELLO,
+    COOKIE,
+    DTLS10,
+    HANDSHAKE,
+    HELLO_VERIFY_REQUEST,
+    LEAF,
+    SECOND,
+    SERVER_HELLO,
+    SERVER_HELLO_DONE,
+    VERIFY,
+    WITH_ID,
+    Exchange,
+    alert,
+    capture,
+    certificate,
+    change_cipher_spec,
+    client_flight,
+    client_hello,
+    data,
+    finished,
+    fragment,
+    hellos,
+    message,
+    packet,
+    record,
+    server_flight,
+    server_hello,
+    whole,
+    without,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from talk import vector
+
+from analyzer import api
+from analyzer.report import serialize
+from analyzer.results import HandshakeReport
+from analyzer.settings import Limits
+
+NAMES = [
+    "client_hello",
+    "hello_verify_request",
+    "client_hello",
+    "server_hello",
+    "certificate",
+    "server_key_exchange",
+    "server_hello_done",
+    "client_key_exchange",
+    "change_cipher_spec",
+    "encrypted_handshake",
+    "change_cipher_spec",
+    "encrypted_handshake",
+    "application_data",
+    "application_data",
+]
+
+
+def names(report: HandshakeReport) -> list[str]:
+    return [one.message for one in report.messages]
+
+
+def told(report: HandshakeReport) -> tuple[object, ...]:
+    """What must not depend on how datagrams travelled."""
+    by_side = [[one.message for one in report.messages if one.sender == side] for side in ("client", "server")]
+    found = (report.version, report.cipher_suite, report.server_name, report.outcome, report.authentication)
+    return (*found, report.client_certificate_requested, report.client_certificate_presented, *by_side, report.ja4)
+
+
+def ordered(found: tuple[object, ...]) -> list[object]:
+    """The same, where a message that is sealed may come before one in clear."""
+    return [sorted(one) if isinstance(one, list) else one for one in found]
+
+
+# ---- the handshake -----------------------------------------------------------------------------------
+
+
+def test_a_one_way_handshake() -> None:
+    report = whole().report
+    assert (report.transport, report.stream, report.display_filter) == ("udp", 0, "udp.stream eq 0")
+    assert (report.version, report.cipher_suite) == ("DTLSv1.2", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256")
+    assert (report.outcome, report.authentication, report.authentication_basis) == (
+        "established",
+        "one-way",
+        "observed",
+    )
+    assert (str(report.client.ip), report.client.port, report.server.port) == ("192.0.2.10", 50000, 4433)
+    assert names(report) == NAMES
+    assert report.history == "CvCsxknGIi"
+    assert report.ja4 is not None
+    assert report.ja4.startswith("dd2d")
+    assert (report.first_frame, report.last_frame) == (1, len(whole().datagrams))
+
+
+def test_a_mutual_handshake() -> None:
+    report = whole(asks=True, certificates=(LEAF,)).report
+    assert (report.outcome, report.authentication) == ("established", "mutual")
+    assert (report.client_certificate_requested, report.client_certificate_presented) == (True, True)
+
+
+def test_a_client_without_a_certificate() -> None:
+    report = whole(asks=True, certificates=()).report
+    assert (report.outcome, report.authentication) == ("established", "requested-not-provided")
+
+
+def test_a_fatal_alert_ends_it() -> None:
+    exchange = hellos().each("server", *server_flight(asks=True)).each("client", *client_flight(certificates=()))
+    report = exchange.send("client", change_cipher_spec(), finished()).send("server", alert(2, 40)).report
+    assert (report.outcome, report.authentication) == ("failed", "requested-not-provided")
+    assert [(one.sender, one.description) for one in report.alerts] == [("server", "handshake_failure")]
+
+
+def test_a_close_notify_within_the_handshake_ends_it_for_there_is_no_fin() -> None:
+    report = hellos().each("server", *server_flight()).send("client", alert(1, 0)).report
+    assert (report.outcome, report.authentication) == ("failed", "one-way")
+
+
+def test_a_handshake_that_stops_is_incomplete() -> None:
+    report = hellos().each("server", *server_flight()[:2]).report
+    assert (report.outcome, report.authentication) == ("incomplete", "undetermined")
+    assert "capture-incomplete" in [finding.code for finding in report.findings]
+
+
+@pytest.mark.parametrize("version", [DTLS10, ANYCONNECT])
+def test_older_versions(version: int) -> None:
+    exchange = Exchange()
+    exchange.send("client", message(CLIENT_HELLO, 0, client_hello(version=version), version=version))
+    exchange.send("server", message(SERVER_HELLO, 0, server_hello(version=version), version=version))
+    assert exchange.report.version == "DTLSv1.0"
+
+
+def test_a_server_that_wants_no_cookie() -> None:
+    exchange = Exchange().send("client", message(CLIENT_HELLO, 0, client_hello()))
+    exchange.send("server", *server_flight(first=0))
+    exchange.send("client", *client_flight(first=1), change_cipher_spec(), finished())
+    report = exchange.send("server", change_cipher_spec(), finished()).report
+    assert (report.outcome, report.authentication) == ("established", "one-way")
+
+
+def test_a_session_that_is_resumed() -> None:
+    session = bytes(range(100, 132))
+    exchange = Exchange().send("client", message(CLIENT_HELLO, 0, client_hello(session_id=session)))
+    exchange.send(
+        "server", message(SERVER_HELLO, 0, server_hello(session_id=session)), change_cipher_spec(), finished()
+    )
+    report = exchange.send("client", change_cipher_spec(), finished()).report
+    assert (report.outcome, report.resumption, report.authentication) == ("established", "session-id", "undetermined")
+
+
+# ---- loss, repetition, order -------------------------------------------------------------------------
+
+
+def test_what_is_sent_again_is_no_second_message() -> None:
+    exchange = whole()
+    again = [replace(sent, time=exchange.now + i) for i, sent in enumerate(exchange.datagrams[:9])]
+    report = replace(exchange, datagrams=exchange.datagrams[:9] + again + exchange.datagrams[9:]).report
+    assert names(report) == NAMES
+    assert report.carrier is not None
+    assert sum(map(len, report.carrier.repeated.values())) == 9
+
+
+def test_a_finished_that_is_sent_again_under_another_number() -> None:
+    exchange = hellos().send("server", *server_flight()).send("client", *client_flight())
+    exchange.send("client", change_cipher_spec(), finished(0)).send("client", change_cipher_spec(11), finished(1))
+    report = exchange.send("server", change_cipher_spec(), finished(0)).report
+    assert names(report).count("encrypted_handshake") == 2
+    assert report.outcome == "established"
+
+
+def test_a_change_cipher_spec_that_was_lost_is_told_from_the_epoch() -> None:
+    report = without(whole(), 8, 10).report
+    assert "change_cipher_spec" not in names(report)
+    assert (report.outcome, report.authentication) == ("established", "one-way")
+
+
+def test_a_message_that_was_lost_leaves_the_verdict_open() -> None:
+    exchange = whole(asks=True, certificates=(LEAF,))
+    for lost, missing in ((4, "certificate"), (6, "certificate_request"), (8, "certificate")):
+        report = without(exchange, lost).report
+        assert names(report).count(missing) == (1 if missing == "certificate" else 0)
+        assert report.facts is not None
+        assert report.facts.has_hole()
+        assert report.authentication in ("mutual", "undetermined")
+
+
+@pytest.mark.parametrize("lost", [(3, 4, 5, 6, 7), (4, 5, 6, 7), (5, 6, 7), (8, 9, 10), (6,), (8,), (9,)])
+def test_flights_that_were_lost_are_not_taken_for_answers(lost: tuple[int, ...]) -> None:
+    exchange = whole(asks=True, certificates=(LEAF,))
+    report = without(exchange, *lost).report
+    assert report.authentication in ("mutual", "undetermined")
+    assert report.outcome in ("established", "incomplete")
+
+
+def test_a_lost_message_that_was_sent_again_is_no_loss() -> None:
+    exchange = whole()
+    late = replace(exchange.datagrams[4], time=exchange.datagrams[6].time + 10)
+    datagrams = [*exchange.datagrams[:4], *exchange.datagrams[5:7], late, *exchange.datagrams[7:]]
+    capture = replace(exchange, datagrams=datagrams).analyze()
+    [report] = capture.handshakes
+    assert told(report) == told(exchange.report)
+    assert not capture.issues
+
+
+@st.composite
+def carried(draw: st.DrawFn) -> Exchange:
+    """The same handshake, its messages in any fragments, records and datagrams, these in any order."""
+    asks = draw(st.booleans())
+    presents = asks and draw(st.booleans())
+    original = whole(asks=asks, certificates=((LEAF,) if presents else ()) if asks else None)
+    flights: list[tuple[str, list[bytes]]] = []
+    for sent in original.datagrams:
+        if not flights or flights[-1][0] != sent.sender:
+            flights.append((sent.sender, []))
+        flights[-1][1].append(sent.payload)
+    chance = random.Random(draw(st.integers(0, 2**32)))
+    exchange = Exchange()
+    for sender, payloads in flights:
+        pieces = [piece for payload in payloads for piece in split(payload, chance)]
+        pieces += [piece for piece in pieces if chance.random() < 0.3]
+        chance.shuffle(pieces)
+        while pieces:
+            count = chance.randint(1, 4)
+            exchange.send(sender, *pieces[:count])
+            pieces = pieces[count:]
+    return exchange
+
+
+def split(payload: bytes, chance: random.Random) -> list[bytes]:
+    """A record in clear in several fragments, which may overlap."""
+    if payload[0] != HANDSHAKE or payload[4]:
+        return [payload]
+    kind, number, body = payload[13], int.from_bytes(payload[17:19]), payload[25:]
+    cuts = sorted(chance.sample(range(1, len(body)), min(chance.randint(0, 4), len(body) - 1))) if len(body) > 1 else []
+    pieces = []
+    for begin, end in zip([0, *cuts], [*cuts, len(body)], strict=True):
+        more = chance.randint(0, len(body) - end)
+        pieces.append(record(HANDSHAKE, fragment(kind, number, body, begin, end + more), chance.randint(0, 1 << 20)))
+    return pieces
+
+
+@settings(max_examples=60, deadline=None)
+@given(carried())
+def test_however_it_is_carried_it_is_the_same_handshake(exchange: Exchange) -> None:
+    analyzed = exchange.analyze()
+    [report] = analyzed.handshakes
+    names_sent = [one.message for one in report.messages]
+    asks, presents = "certificate_request" in names_sent, "certificate_verify" in names_sent
+    original = whole(asks=asks, certificates=((LEAF,) if presents else ()) if asks else None).report
+    assert ordered(told(report)) == ordered(told(original))
+    assert report.facts is not None
+    assert not report.facts.holes
+
+
+@settings(max_examples=60, deadline=None)
+@given(carried(), st.integers(0, 100))
+def test_a_part_of_a_capture_never_says_more_than_the_whole(exchange: Exchange, percent: int) -> None:
+    complete = exchange.report
+    datagrams = exchange.datagrams[: len(exchange.datagrams) * percent // 100]
+    for report in replace(exchange, datagrams=datagrams).analyze().handshakes:
+        assert report.authentication in ("undetermined", complete.authentication)
+        assert report.outcome in ("incomplete", complete.outcome)
+
+
+@settings(max_examples=60, deadline=None)
+@given(carried(), st.sets(st.integers(0, 30), max_size=6))
+def test_loss_never_makes_a_wrong_verdict(exchange: Exchange, lost: set[int]) -> None:
+    complete = exchange.report
+    for report in without(exchange, *lost).analyze().handshakes:
+        assert report.authentication in ("undetermined", complete.authentication)
+        assert report.outcome in ("incomplete", complete.outcome)
+
+
+@settings(max_examples=80, deadline=None)
+@given(carried(), st.data())
+def test_any_bytes_give_results(exchange: Exchange, draws: st.DataObject) -> None:
+    damaged = []
+    for sent in exchange.datagrams:
+        payload = bytearray(sent.payload)
+        for _ in range(draws.draw(st.integers(0, 2))):
+            payload[draws.draw(st.integers(0, len(payload) - 1))] = draws.draw(st.integers(0, 255))
+        size = draws.draw(st.none() | st.integers(0, len(payload)))
+        damaged.append(replace(sent, payload=bytes(payload), captured=size))
+    for report in replace(exchange, datagrams=damaged).analyze().handshakes:
+        serialize.handshake(report)
+
+
+def test_datagrams_that_the_capture_cuts() -> None:
+    exchange = whole()
+    cut = [replace(sent, captured=min(len(sent.payload), 100)) for sent in exchange.datagrams]
+    analyzed = replace(exchange, datagrams=cut).analyze()
+    [report] = analyzed.handshakes
+    assert report.authentication == "undetermined"
+    assert "frames-cut" in [issue.code for issue in analyzed.issues]
+
+
+# ---- who speaks to whom ------------------------------------------------------------------------------
+
+
+def test_another_hello_between_the_same_ends_is_another_handshake() -> None:
+    exchange = whole(asks=True, certificates=(LEAF,))
+    fresh = bytes(range(50, 82))
+    exchange.send("client", message(CLIENT_HELLO, 0, client_hello(random=fresh)))
+    exchange.send("server", message(HELLO_VERIFY_REQUEST, 0, VERIFY))
+    exchange.send("client", message(CLIENT_HELLO, 1, client_hello(random=fresh, cookie=COOKIE)))
+    flight = server_flight()
+    flight[0] = message(SERVER_HELLO, 1, server_hello(random=fresh))
+    exchange.send("server", *flight).send("client", *client_flight(), change_cipher_spec(), finished())
+    exchange.send("server", change_cipher_spec(), finished())
+    reports = exchange.analyze().handshakes
+    assert [(r.stream, r.handshake, r.outcome, r.authentication) for r in reports] == [
+        (0, 0, "established", "mutual"),
+        (0, 1, "established", "one-way"),
+    ]
+
+
+def test_streams_are_numbered_whatever_is_in_them() -> None:
+    dns = packet(("192.0.2.10", 53000), ("192.0.2.1", 53), bytes(30))
+    other = whole()
+    again = replace(whole(), client=("2001:db8::1", 50001), server=("2001:db8::2", 4433))
+    frames = [dns, *(other.frame(sent) for sent in other.datagrams), dns]
+    frames += [again.frame(sent) for sent in again.datagrams]
+    reports = api.analyze(capture(frames), trust="none").handshakes
+    assert [report.stream for report in reports] == [1, 2]
+    assert reports[1].client.ip == "2001:db8::1"
+
+
+def test_stun_and_media_on_the_same_ports_are_passed_over() -> None:
+    exchange = whole()
+    others = [b"\0\x01\0\0" + bytes(16), b"\x80\x60" + bytes(30), b"\x40\0\0\x10" + bytes(16), b""]
+    mixed = [replace(exchange.datagrams[0], payload=payload) for payload in others]
+    for sent in exchange.datagrams:
+        mixed += [sent, *(replace(sent, payload=payload) for payload in others)]
+    assert names(replace(exchange, datagrams=mixed).report) == NAMES
+
+
+def test_a_capture_of_one_direction() -> None:
+    exchange = whole()
+    for side in ("client", "server"):
+        alone = [sent for sent in exchange.datagrams if sent.sender == side]
+        report = replace(exchange, datagrams=alone).report
+        assert report.client.port == 50000
+        assert report.outcome == "incomplete"
+        assert report.authentication in ("undetermined", "one-way")
+
+
+def test_data_without_a_handshake_are_no_handshake() -> None:
+    exchange = Exchange().each("client", data(1), data(2), finished(), change_cipher_spec(), alert(2, 40))
+    assert exchange.analyze().handshakes == []
+
+
+def test_much_data_costs_little_and_counts() -> None:
+    exchange = whole()
+    for number in range(2, 400):
+        exchange.send("client", data(number)).send("server", data(number))
+    [report] = exchange.analyze(limits=Limits(batch_bytes=4096)).handshakes
+    assert report.facts is not None
+    assert report.facts.application_data == {"client": 399, "server": 399}
+    assert names(report) == NAMES
+    assert report.facts.datagrams is not None
+    assert report.facts.datagrams.last_frame == len(exchange.datagrams)
+
+
+def test_records_with_a_connection_id() -> None:
+    """RFC 9146: the id that the client wants to see is in the server's records, which hide their type."""
+    asked, chosen = (54, vector(1, b"\xaa\xbb")), (54, vector(1, b"\xcc\xdd\xee"))
+    exchange = Exchange().send("client", message(CLIENT_HELLO, 0, client_hello(asked)))
+    exchange.send("server", message(SERVER_HELLO, 0, server_hello(chosen)), *server_flight(first=0)[1:])
+    exchange.send("client", *client_flight(first=1), change_cipher_spec(), with_id(b"\xcc\xdd\xee", 0))
+    exchange.send("server", change_cipher_spec(), with_id(b"\xaa\xbb", 0))
+    exchange.send("client", with_id(b"\xcc\xdd\xee", 1, 80)).send("server", with_id(b"\xaa\xbb", 1, 90))
+    report = exchange.report
+    assert (report.outcome, report.authentication) == ("established", "one-way")
+    assert names(report)[-2:] == ["application_data", "application_data"]
+    assert names(report).count("encrypted_handshake") == 2
+
+
+def with_id(identity: bytes, number: int, length: int = 49) -> bytes:
+    sealed = record(WITH_ID, bytes(range(length)), number, epoch=1)
+    return sealed[:11] + identity + sealed[11:]
+
+
+# ---- nobody answers ----------------------------------------------------------------------------------
+
+
+def test_a_server_that_never_answers() -> None:
+    exchange = Exchange()
+    for seconds in (1, 2, 4, 8):
+        exchange.send("client", message(CLIENT_HELLO, 0, client_hello())).wait(seconds * SECOND)
+    report = exchange.report
+    assert (report.version, report.outcome, report.authentication) == (None, "failed", "undetermined")
+    assert report.root_cause == "connection-unanswered"
+    assert names(report) == ["client_hello"]
+
+
+def test_one_hello_without_an_answer_is_merely_incomplete() -> None:
+    exchange = Exchange().send("client", message(CLIENT_HELLO, 0, client_hello()))
+    assert exchange.report.outcome == "incomplete"
+
+
+def test_an_alert_in_answer_to_the_hello() -> None:
+    report = hellos().send("server", alert(2, 70)).report
+    assert (report.outcome, report.version, report.alerts[0].description) == ("failed", None, "protocol_version")
+    assert report.root_cause == "no-common-version"
+
+
+# ---- bounds ------------------------------------------------------------------------------------------
+
+
+def test_what_waits_for_a_lost_message_is_bounded() -> None:
+    exchange = hellos()
+    for number in range(2, 60):
+        exchange.send("server", record(HANDSHAKE, fragment(CERTIFICATE, number, bytes(12000), 0, 11000)))
+    analyzed = exchange.analyze(limits=Limits(pending_bytes=64 << 10))
+    assert "pending-bytes" in [issue.code for issue in analyzed.issues]
+
+
+def test_a_message_that_is_too_long_is_said() -> None:
+    exchange = hellos().send("server", message(SERVER_HELLO, 1, server_hello()))
+    exchange.send("server", record(HANDSHAKE, fragment(CERTIFICATE, 2, bytes(9000), 0, 1000)))
+    analyzed = exchange.analyze(limits=Limits(message_bytes=8000))
+    assert "message-bytes" in [issue.code for issue in analyzed.issues]
+
+
+def test_only_so_many_associations_are_followed() -> None:
+    frames = []
+    for port in range(50000, 50020):
+        exchange = replace(whole(), client=("192.0.2.10", port))
+        frames += [exchange.frame(sent) for sent in exchange.datagrams]
+    analyzed = api.analyze(capture(frames), trust="none", limits=Limits(connections=5, batch_bytes=2048))
+    assert [report.stream for report in analyzed.handshakes] == list(range(20))
+    assert {report.outcome for report in analyzed.handshakes} == {"established"}
+    assert "connections" in [issue.code for issue in analyzed.issues]
+
+
+def test_a_long_silence_ends_an_association_and_the_next_is_counted_on() -> None:
+    exchange = whole().wait(3600 * SECOND)
+    for number in range(200):
+        exchange.datagrams.append(replace(exchange.datagrams[0], payload=bytes(900), time=exchange.now + number))
+    exchange.wait(SECOND)
+    fresh = bytes(range(50, 82))
+    exchange.send("client", message(CLIENT_HELLO, 0, client_hello(random=fresh)))
+    reports = exchange.analyze(limits=Limits(batch_bytes=4096)).handshakes
+    assert [(report.stream, report.handshake) for report in reports] == [(0, 0), (0, 1)]
+
+
+def test_the_hello_of_another_version_and_type_are_no_dtls() -> None:
+    hello = bytearray(message(CLIENT_HELLO, 0, client_hello()))
+    for at, value in ((0, ALERT), (1, 3), (4, 1), (12, 255), (24, 255)):
+        changed = bytearray(hello)
+        changed[at] = value
+        assert Exchange().send("client", bytes(changed)).analyze().handshakes == []
+
+
+def test_a_certificate_of_many_fragments() -> None:
+    body = certificate(*[LEAF] * 20)
+    exchange = hellos().send("server", message(SERVER_HELLO, 1, server_hello()))
+    for begin in range(0, len(body), 200):
+        exchange.send("server", record(HANDSHAKE, fragment(CERTIFICATE, 2, body, begin, begin + 200)))
+    report = exchange.send("server", message(SERVER_HELLO_DONE, 3)).report
+    assert names(report)[-2:] == ["certificate", "server_hello_done"]
+    assert report.messages[-2].length == len(body)

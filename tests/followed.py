@@ -47,18 +47,24 @@ def rebuilt(handshake: Handshake, sent: list[Sent]) -> Handshake:
 
 def events(capture: Path) -> list[Event]:
     """The records and holes of a capture's only TLS connection, in order, with all that they carry."""
-    found: list[Event] = []
+    [found] = connections(capture)
+    return found
+
+
+def connections(capture: Path) -> list[list[Event]]:
+    """The records and holes of each TLS connection of a capture, in the order in which these begin."""
+    found: dict[Session, list[Event]] = {}
 
     class Collector(Session):
         def process(self, events: list[Event]) -> None:
-            found.extend(events)
+            found.setdefault(self, []).extend(events)
             super().process(events)
 
     log = KeyLog()
     log.read([b"CLIENT_RANDOM " + b"00" * 32 + b" " + b"00" * 48])  # with a secret application data are copied too
     with patch.object(follower, "Session", Collector):
         api.analyze(str(capture), trust="none", keylog=Secrets(log))
-    return found
+    return list(found.values())
 
 
 def keyring(keylog: Path) -> Keyring:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from followed import events, keyring, session
+from followed import connections, events, keyring, session
 from forge import block
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,41 +136,93 @@ def protected(original: list[Event]) -> list[int]:
     return found
 
 
-@given(st.data())
-def test_a_changed_record_never_yields_a_message(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(PLAIN))
-    original, secrets = EVENTS[name], keyring(keys_of(name))
-    known = messages_of(session(original, secrets))
-    at = data.draw(st.sampled_from(protected(original)))
-    record = original[at]
+def followed(parts: list[list[Event]], secrets: Keyring | None) -> list[Handshake]:
+    """The handshakes of all connections of a capture, which may resume each other's sessions."""
+    return [handshake for part in parts for handshake in session(part, secrets)]
+
+
+def assert_no_proof_fails(found: list[Handshake]) -> None:
+    for handshake in found:
+        assert "fail" not in {proof.status for proof in proofs(handshake, PublicKeys())}
+
+
+ALL = {name: connections(CAPTURES / name) for name in COMPLETE}
+KNOWN = {name: messages_of(followed(ALL[name], keyring(keys_of(name)))) for name in COMPLETE}
+PLACES = [(name, which, at) for name in COMPLETE for which, part in enumerate(ALL[name]) for at in protected(part)]
+
+
+def test_protected_records_of_every_capture_with_keys_are_tried() -> None:
+    assert {name for name, _, _ in PLACES} == set(COMPLETE)
+    for name in COMPLETE:
+        read = followed(ALL[name], keyring(keys_of(name)))
+        assert any(sent.protection == "decrypted" for handshake in read for sent in handshake.sent)
+
+
+def assert_nothing_is_made_up(name: str, which: int, at: int, position: int, flipped: int) -> None:
+    """With one byte of one record changed."""
+    original = ALL[name]
+    record = original[which][at]
     assert isinstance(record, Record)
     fragment = bytearray(record.fragment or b"")
-    position = data.draw(st.integers(0, len(fragment) - 1))
-    fragment[position] ^= data.draw(st.integers(1, 255))
-    changed: list[Event] = [*original]
-    changed[at] = replace(record, fragment=bytes(fragment))
-    found = messages_of(session(changed, keyring(keys_of(name))))
-    cleartext = messages_of(session(changed, None))
-    assert found - known <= cleartext  # nothing that is not in clear anyway
-    for handshake in session(changed, keyring(keys_of(name))):
-        if messages_of([handshake]) <= known:  # what is read was sent so; that something is missing is no forgery
-            assert "fail" not in {proof.status for proof in proofs(handshake, PublicKeys())}
+    fragment[position % len(fragment)] ^= flipped
+    changed = [[*part] for part in original]
+    changed[which][at] = replace(record, fragment=bytes(fragment))
+    read = followed(changed, keyring(keys_of(name)))
+    assert messages_of(read) - KNOWN[name] <= messages_of(
+        followed(changed, None)
+    )  # nothing but what is in clear anyway
+    # What is read was sent so, at least where all of it is known; that something is missing is no forgery.
+    assert_no_proof_fails([handshake for handshake in read if messages_of([handshake]) <= KNOWN[name]])
 
 
-@pytest.mark.parametrize("name", PLAIN)
-def test_wrong_secrets_read_nothing(name: str) -> None:
-    plain = session(EVENTS[name], None)
-    [random] = {bytes(h.client_hello.random) for h in plain if h.client_hello}
+@given(st.sampled_from(PLACES), st.integers(0, 2**16), st.integers(1, 255))
+def test_a_changed_record_never_yields_a_message(place: tuple[str, int, int], position: int, flipped: int) -> None:
+    assert_nothing_is_made_up(*place, position, flipped)
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_a_change_at_either_end_of_any_record_is_seen(name: str) -> None:
+    for place in PLACES:
+        if place[0] == name:
+            for position in (0, -1):
+                assert_nothing_is_made_up(*place, position, 0x01)
+
+
+def changed_secret(line: bytes, at: int, flipped: int) -> bytes:
+    """A line of a key log with one byte of its secret changed."""
+    *rest, secret = line.split()
+    value = bytearray.fromhex(secret.decode())
+    value[at % len(value)] ^= flipped
+    return b" ".join((*rest, value.hex().encode()))
+
+
+def secrets_of(name: str) -> list[bytes]:
+    return [line for line in keys_of(name).read_bytes().splitlines() if line and not line.startswith(b"#")]
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_secrets_that_are_wrong_by_a_bit_read_nothing(name: str) -> None:
+    plain = followed(ALL[name], None)
     log = KeyLog()
-    labels = [
-        "CLIENT_RANDOM",
-        *(f"{s}_{k}" for s in ("CLIENT", "SERVER") for k in ("HANDSHAKE_TRAFFIC_SECRET", "TRAFFIC_SECRET_0")),
-    ]
-    log.read(f"{label} {random.hex()} {'5a' * 48}".encode() for label in labels)
-    found = session(EVENTS[name], Keyring(log))
+    log.read(changed_secret(line, -1, 1) for line in secrets_of(name))
+    found = followed(ALL[name], Keyring(log))
     assert messages_of(found) == messages_of(plain)
-    assert found[0].decryption.opened == 0
-    assert "do not fit" in found[0].decryption.says
+    assert all(handshake.decryption.opened == 0 for handshake in found)
+    assert any("do not fit" in handshake.decryption.says for handshake in found)
+    assert_no_proof_fails(found)
+
+
+@given(st.data())
+def test_one_wrong_secret_among_right_ones_makes_nothing_up(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(COMPLETE))
+    lines = secrets_of(name)
+    wrong = data.draw(st.integers(0, len(lines) - 1))
+    lines[wrong] = changed_secret(lines[wrong], data.draw(st.integers(0, 47)), data.draw(st.integers(1, 255)))
+    log = KeyLog()
+    log.read(lines)
+    found = followed(ALL[name], Keyring(log))
+    assert messages_of(found) <= KNOWN[name]
+    assert_no_proof_fails(found)
 
 
 @pytest.mark.parametrize("name", ["mutual-tls12.pcap", "mutual-tls13.pcap"])
@@ -196,6 +248,19 @@ def test_secrets_of_one_direction_read_that_direction() -> None:
     decrypted = {(s.sender, s.name) for s in handshake.sent if s.protection == "decrypted" and s.message}
     assert ("server", "certificate_request") in decrypted
     assert {sender for sender, _ in decrypted} == {"server"}
+
+
+@pytest.mark.parametrize("name", ["early-data-accepted.pcap", "early-data-rejected.pcap"])
+def test_without_the_secret_of_early_data_no_proof_fails(name: str) -> None:
+    log = KeyLog()
+    log.read(line for line in secrets_of(name) if not line.startswith(b"CLIENT_EARLY"))
+    found = followed(ALL[name], Keyring(log))
+    assert_no_proof_fails(found)
+    end_is_missing = name == "early-data-accepted.pcap"  # EndOfEarlyData is part of what the client's Finished covers
+    [proof] = [one for one in proofs(found[-1], PublicKeys()) if (one.of, one.message) == ("client", "finished")]
+    assert (proof.status, proof.reason) == (
+        ("undetermined", "messages before it are encrypted") if end_is_missing else ("pass", None)
+    )
 
 
 # Secrets that the capture brings along

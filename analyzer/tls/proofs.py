@@ -95,11 +95,9 @@ def _certificate_verify(handshake: Handshake, sent: Sent, suite: Suite, version:
     missing = lacks(handshake, sent)
     if not isinstance(sent.message, messages.CertificateVerify):
         return _doubt(Verification("fail", None, "it is malformed"), missing)
-    if handshake.is_tls13 and missing is not None:
-        return Verification("undetermined", None, missing)
     key = _key(handshake, sent, key_of)
     if isinstance(key, str):
-        return Verification("undetermined", None, key)
+        return Verification("undetermined", None, missing if handshake.is_tls13 and missing else key)
     content = covered(handshake, sent)
     if version == SSL3:
         master = handshake.decryption.master if handshake.decryption else None

@@ -124,15 +124,13 @@ def lacks(handshake: Handshake, until: Sent) -> str | None:
 
 
 def _has_closed_record(handshake: Handshake, until: Sent) -> bool:
-    """Whether records that may hold messages stay closed; the client's early data holds none."""
-    hello = handshake.client_hello
-    senders = ("server",) if hello is not None and hello.early_data else ("server", "client")
+    """Whether records that may hold messages stay closed; EndOfEarlyData looks like the early data before it."""
     answered = False
     for one in handshake.sent:
         if one is until:
             break
         answered = answered or one.name == "server_hello"
-        if answered and one.name == "application_data" and one.protection == "encrypted" and one.sender in senders:
+        if answered and one.name == "application_data" and one.protection == "encrypted":
             return True
     return False
 

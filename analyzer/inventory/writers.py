@@ -70,7 +70,7 @@ def table(inventory: Inventory, out: TextIO, *, color: bool = False, width: int 
     page = Page(out, color, width or _WIDTH)
     for entry in inventory:
         certificate = entry.certificate
-        page.flow(Piece(certificate.subject or "(no subject)", "bold", prose=True))
+        page.flow(Piece(_said("subject", certificate.subject), "bold", prose=True))
         page.flow(
             Piece(verdict(entry), _COLORS[entry.verdict]),
             Piece(expiry(entry), _expiry_color(entry)),
@@ -78,7 +78,7 @@ def table(inventory: Inventory, out: TextIO, *, color: bool = False, width: int 
             Piece(certificate.algorithm),
             indent=2,
         )
-        issuer = "self-signed" if certificate.self_signed else f"issued by {certificate.issuer or '(no issuer)'}"
+        issuer = "self-signed" if certificate.self_signed else _said("issuer", certificate.issuer, "issued by ")
         page.flow(Piece(issuer, prose=True), Piece(f"serial {certificate.serial_number}"), indent=2)
         if certificate.san:
             page.flow(Piece(_names(entry), prose=True), indent=2)
@@ -147,6 +147,11 @@ def _expiry_color(entry: Entry) -> Color | None:
     if entry.days_left is None or entry.days_left < 0:
         return "red"
     return "yellow" if entry.days_left < SOON else None
+
+
+def _said(what: str, name: str, before: str = "") -> str:
+    """A name; of one that is empty or cannot be parsed, whose it is."""
+    return f"{what} {name}" if name.startswith("cannot be parsed") else before + (name or f"(no {what})")
 
 
 def _names(entry: Entry, most: int = 20) -> str:

@@ -124,7 +124,7 @@ class Name:
         return hash(self.key)
 
     def __str__(self) -> str:
-        return self.text
+        return self.text or "(no name)"
 
 
 NO_NAME = Name(b"\x30\x00")

@@ -2,8 +2,8 @@ r"""Zeek's ssl.log (tab-separated values): its header, columns and words, one ro
 
 Differs from Zeek's own in this: a renegotiation has a row of its own under the connection's uid; the uid is
 derived from capture and stream; a connection that should have become TLS and did not has a row without
-version; `sni_matches_cert` is the chain's `name-match`; there are no `#open` and `#close`, so that the same
-capture gives the same bytes. What a terminal could act on is written `\xNN`.
+version; drafts of TLS 1.3 are TLSv13; `sni_matches_cert` is the chain's `name-match`; there are no `#open`
+and `#close`, so that the same capture gives the same bytes. What a terminal could act on is written `\xNN`.
 """
 
 import re

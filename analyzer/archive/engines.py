@@ -12,6 +12,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from analyzer.archive import need
 from analyzer.errors import UsageError
 
+_EARLY = 4
+"""So many processes at most get ready before there are tasks for them."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -68,7 +70,7 @@ class Processes:
     def __init__(self, jobs: int) -> None:
         self.window = jobs
         self._context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-        self._idle: list[ProcessPoolExecutor] = []
+        self._idle = [self._new() for _ in range(min(jobs, _EARLY))]
         self._busy: dict[Future[Any], ProcessPoolExecutor] = {}
 
     def submit(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
@@ -98,7 +100,9 @@ class Processes:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _new(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin)
+        pool = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin)
+        pool.submit(_get_ready)
+        return pool
 
 
 def _begin() -> None:
@@ -108,6 +112,13 @@ def _begin() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _get_ready() -> None:
+    """Import what tasks need, while the first process still looks for them."""
+    import pyarrow.parquet  # noqa: F401
+
+    import analyzer.archive.task  # noqa: F401
 
 
 def _die_with(parent: Any) -> None:

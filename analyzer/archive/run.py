@@ -102,10 +102,14 @@ class _Run:
             self._start([self._alone.popleft()])
 
     def _group(self) -> list[Task]:
-        """The next tasks: small ones together, for the way to a worker costs as much as they do."""
+        """The next tasks: small ones together, for the way to a worker costs as much as they do.
+
+        Towards the end they are fewer, so that no worker has much left when the others are done.
+        """
         group = [self._waiting.popleft()]
+        most = min(GROUP, 1 + len(self._waiting) // (2 * self._engine.window))
         if self._is_easy(group[0]):
-            while self._waiting and len(group) < GROUP and self._is_easy(self._waiting[0]):
+            while self._waiting and len(group) < most and self._is_easy(self._waiting[0]):
                 group.append(self._waiting.popleft())
         return group
 

@@ -58,19 +58,16 @@ def command(
     options = checked(analysis)
     dataset = Dataset(place)
     digest = dataset.create(options)
-    planned = plan(sources, dataset.known(), digest)
-    started = time.monotonic()
-    with Display(planned) as display:
-        if planned.tasks:
-            engine = engines.Dask(cluster) if cluster else engines.local(engines.cores() if jobs is None else jobs)
+    number = engines.cores() if jobs is None else jobs
+    with closing(engines.Dask(cluster) if cluster else engines.local(number)) as engine:
+        planned = plan(sources, dataset.known(), digest)
+        started = time.monotonic()
+        with Display(planned) as display:
             try:
-                with closing(engine):
-                    progress = run(planned, dataset, options, engine, display)
+                progress = run(planned, dataset, options, engine, display)
             except KeyboardInterrupt:
                 display.interrupted()
                 raise
-        else:
-            progress = run(planned, dataset, options, engines.Serial(), display)
     click.echo(display.conclusion(progress, time.monotonic() - started))
     if progress.failed:
         ctx.exit(3)

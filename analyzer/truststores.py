@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from analyzer.errors import UsageError
-from analyzer.pki import der
+from analyzer.pki import der, jks
 from analyzer.pki.certificate import Certificate
 from analyzer.pki.context import TransparencyLog
 from analyzer.pki.der import DerError
@@ -21,8 +21,8 @@ from analyzer.pki.trust import NO_STORE, TrustStore
 
 _PEM = re.compile(rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----(?P<body>.*?)-----END (?P=label)-----", re.DOTALL)
 _CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
-_SUFFIXES = {".pem", ".crt", ".cer", ".der", ".0"}  # .0: the hashed names of OpenSSL's folders
-_JAVA = {b"\xfe\xed\xfe\xed": "JKS", b"\xce\xce\xce\xce": "JCEKS"}
+_SUFFIXES = {".pem", ".crt", ".cer", ".der", *(f".{number}" for number in range(10))}
+"""Numbers end the hashed names of OpenSSL's folders."""
 _JAVA_PASSWORD = b"changeit"  # keytool's, which hides nothing: a truststore holds no secrets
 _SYSTEM = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Gentoo
@@ -35,8 +35,8 @@ _SYSTEM = (
 def load(names: Iterable[str | Path], *, password: bytes | None = None) -> TrustStore:
     """Load stores and unite them: `mozilla`, `system`, `none`, or a file or folder.
 
-    Files hold certificates as PEM or DER, or are PKCS#12 (`password` opens it; without one, none and Java's usual one
-    are tried). Raises `UsageError` where there is no certificate to be had.
+    Files hold certificates as PEM or DER, or are Java keystores (JKS) or PKCS#12 (`password` opens it; without one,
+    none and Java's usual one are tried). Raises `UsageError` where there is no certificate to be had.
     """
     chosen = tuple(map(str, names))
     return _united(chosen, tuple(map(_stamp, chosen)), password)
@@ -95,6 +95,8 @@ def _stamp(name: str) -> _Stamp:
 
 def _load(name: str, password: bytes | None) -> TrustStore:
     match name:
+        case "":
+            raise UsageError("a trust store has an empty name")
         case "none":
             return NO_STORE
         case "mozilla":
@@ -142,13 +144,18 @@ def _folder(path: Path) -> Iterator[Certificate]:
 
 def _certificates(path: Path, password: bytes | None) -> Iterator[Certificate]:
     data = _read(path)
-    if kind := _JAVA.get(data[:4]):
-        raise UsageError(
-            f"{path}: Java keystore ({kind}); convert it: keytool -importkeystore -srckeystore {path} "
-            "-destkeystore FILE.p12 -deststoretype PKCS12"
-        )
-    encoded = _pkcs12(path, data, password) if is_pkcs12(data) else _encoded(data, path)
+    if kind := jks.kind(data):
+        encoded = _java(path, data, kind)
+    else:
+        encoded = _pkcs12(path, data, password) if is_pkcs12(data) else _encoded(data, path)
     return map(Certificate, encoded)
+
+
+def _java(path: Path, data: bytes, kind: str) -> list[bytes]:
+    try:
+        return jks.trusted(data)
+    except ValueError as error:
+        raise UsageError(f"{path}: Java keystore ({kind}) that cannot be read: {error}") from error
 
 
 def _encoded(data: bytes, path: Path) -> list[bytes]:
@@ -181,17 +188,22 @@ def is_pkcs12(data: bytes) -> bool:
 
 
 def _pkcs12(path: Path, data: bytes, password: bytes | None) -> list[bytes]:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
+    from cryptography.x509 import InvalidVersion
 
     for attempt in (password,) if password is not None else (None, b"", _JAVA_PASSWORD):
         try:
             store = load_pkcs12(data, attempt)
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm, InvalidVersion):
             continue
         own = [store.cert] if store.cert is not None and store.key is None else []
         return [one.certificate.public_bytes(Encoding.DER) for one in (*own, *store.additional_certs)]
-    raise UsageError(f"{path}: PKCS#12 that the password does not open, or that is damaged")
+    raise UsageError(
+        f"{path}: PKCS#12 that is damaged or has a password of its own; "
+        "openssl pkcs12 -nokeys -in FILE -out FILE.pem makes a file of it that needs none"
+    )
 
 
 def _read(path: Path) -> bytes:

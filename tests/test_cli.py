@@ -201,6 +201,29 @@ def test_wrong_use_is_one_line_and_status_2(capsys, arguments):
     assert not said.out
 
 
+@pytest.mark.parametrize("command", ["analyze", "certificates", "graph"])
+@pytest.mark.parametrize("option", ["--trust", "--client-trust", "--crl", "--keylog", "--server-key"])
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x30\x82", None], ids=["empty", "text", "der", "missing"])
+def test_a_file_that_is_not_what_an_option_takes_is_wrong_use(command, option, content, tmp_path, capsys):
+    given = tmp_path / "given"
+    if content is not None:
+        given.write_bytes(content)
+    capture = str(SAMPLES / "mutual-tls12.pcap")
+    output = ["--format", "dot"] if command == "graph" else []
+    status = main([command, capture, capture.replace("12", "10"), option, str(given), *output])
+    said = capsys.readouterr()
+    if option == "--keylog" and content == b"":
+        assert status == 0  # nothing has been logged yet
+        return
+    assert (status, said.err.count("\n")) == (2, 1)
+    assert said.err.startswith(f"mtlscope: {given}: ") and "fault" not in said.err
+
+
+def test_an_empty_name_of_a_trust_store_is_wrong_use(capsys):
+    assert main(["analyze", str(SAMPLES / "mutual-tls12.pcap"), "--trust", ""]) == 2
+    assert capsys.readouterr().err == "mtlscope: a trust store has an empty name\n"
+
+
 def test_an_output_that_cannot_be_written_is_status_2(engine, tmp_path, capsys):
     assert main(["analyze", "a.pcap", "-o", str(tmp_path / "none" / "x.json")]) == 2
     assert capsys.readouterr().err.endswith("x.json: No such file or directory\n")

@@ -66,7 +66,7 @@ def test_pkcs12(tmp_path, password):
     encryption = BestAvailableEncryption(password) if password else NoEncryption()
     path.write_bytes(pkcs12.serialize_key_and_certificates(b"root", None, None, [LOADED], encryption))
     if password == b"secret":
-        with pytest.raises(UsageError, match="password"):
+        with pytest.raises(UsageError, match="openssl pkcs12 -nokeys"):
             anchors(path)
         assert anchors(path, password=password) == [ROOT_DER]
     else:
@@ -81,11 +81,44 @@ def test_stores_that_java_makes(tmp_path, kind):
     arguments = ["-importcert", "-noprompt", "-alias", "root", "-storepass", "changeit", "-storetype", kind]
     command = ["keytool", *arguments, "-file", str(certificate), "-keystore", str(path)]
     subprocess.run(command, check=True, capture_output=True)
-    if kind == "JKS":
-        with pytest.raises(UsageError, match="keytool -importkeystore"):
+    assert anchors(path) == [ROOT_DER]
+
+
+def java_store(*entries: bytes, magic: bytes = b"\xfe\xed\xfe\xed", version: int = 2) -> bytes:
+    return magic + version.to_bytes(4) + len(entries).to_bytes(4) + b"".join(entries) + bytes(20)
+
+
+def java_entry(tag: int, content: bytes) -> bytes:
+    return tag.to_bytes(4) + b"\0\5alias" + bytes(8) + content
+
+
+def java_certificate(encoded: bytes, version: int = 2) -> bytes:
+    return (b"\0\5X.509" if version == 2 else b"") + len(encoded).to_bytes(4) + encoded
+
+
+TRUSTED = java_entry(2, java_certificate(ROOT_DER))
+PRIVATE = java_entry(1, b"\0\0\0\3key" + b"\0\0\0\2" + 2 * java_certificate(OTHER_DER))
+SECRET = java_entry(3, b"\xac\xed")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("magic", [b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"])
+def test_java_s_own_stores_are_read_without_what_belongs_to_private_keys(tmp_path, magic, version):
+    path = tmp_path / "cacerts"
+    trusted = java_entry(2, java_certificate(ROOT_DER, version))
+    chain = 2 * java_certificate(OTHER_DER, version)
+    own = java_entry(1, b"\0\0\0\3key" + b"\0\0\0\2" + chain)
+    path.write_bytes(java_store(own, trusted, own, trusted, magic=magic, version=version))
+    assert anchors(path) == [ROOT_DER]
+
+
+def test_no_java_store_is_cut_without_being_refused(tmp_path):
+    path = tmp_path / "cacerts"
+    whole = java_store(PRIVATE, TRUSTED)
+    for end in range(4, len(whole) - 20):
+        path.write_bytes(whole[:end])
+        with pytest.raises(UsageError, match="damaged"):
             anchors(path)
-    else:
-        assert anchors(path) == [ROOT_DER]
 
 
 def test_several_stores_are_one_and_each_anchor_knows_its_own(tmp_path):
@@ -146,6 +179,9 @@ def test_none_is_no_store():
         (b"\x30\x82\xff\xff", "no certificate"),
         (b"\x30\x05\x02\x01\x03\x30\x00", "PKCS#12"),
         (b"\xce\xce\xce\xce\0\0\0\2", "JCEKS"),
+        (java_store(version=3), "version 3"),
+        (java_store(PRIVATE), "no certificate in it"),
+        (java_store(TRUSTED, SECRET), "secret keys"),
     ],
 )
 def test_what_is_no_store_is_refused_in_one_line(tmp_path, content, words):

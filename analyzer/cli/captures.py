@@ -83,6 +83,8 @@ class Captures:
                 report = analyze(capture, progress=advance, **self._options)
         except CaptureError as error:
             report = CaptureReport(capture=name, error=error.reason)
+        except UsageError:  # no capture's fault: all others would meet with it, too
+            raise
         except Exception as error:
             report = CaptureReport(capture=name, error=fault(error))
         yield report

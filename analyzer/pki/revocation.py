@@ -47,7 +47,7 @@ class RevocationList:
             self.partial, self._only_ca = _scope(self._crl)
             """It speaks for some reasons only, or for other issuers too, or merely of what changed."""
         except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-            raise DerError(f"no certificate revocation list: {error}") from error
+            raise DerError("no certificate revocation list, PEM or DER") from error
 
     def covers(self, certificate: Certificate) -> bool:
         """Whether it speaks of such certificates (RFC 5280, section 5.2.5)."""

@@ -56,6 +56,8 @@ class Section:
     """What a reader may not know, in a sentence; or nothing."""
     sql: str
     """Over the tables, and `named`: the handshakes with `server`."""
+    order: str
+    """Its rows' order, by columns of the answer."""
     whole: bool = False
     """Shown with all its rows, for they are not many."""
 
@@ -74,6 +76,7 @@ SECTIONS = (
             (SELECT count(*) AS handshakes, min(start) AS first, max(start) AS last,
                     count(DISTINCT client) AS clients, count(DISTINCT (server_ip, port)) AS servers FROM named)
         """,
+        "captures",
     ),
     Section(
         "verdicts",
@@ -81,16 +84,18 @@ SECTIONS = (
         "",
         """
         SELECT authentication, basis, outcome, count(*) AS handshakes
-        FROM named GROUP BY ALL ORDER BY handshakes DESC, authentication, basis, outcome
+        FROM named GROUP BY ALL
         """,
+        "handshakes DESC, authentication, basis, outcome",
         whole=True,
     ),
-    Section("days", "By day", "", f"SELECT day, {_COUNTS} FROM named GROUP BY ALL ORDER BY day", whole=True),
+    Section("days", "By day", "", f"SELECT day, {_COUNTS} FROM named GROUP BY ALL", "day", whole=True),
     Section(
         "servers",
         "By server",
         "",
-        f"SELECT server, port, {_COUNTS} FROM named GROUP BY ALL ORDER BY handshakes DESC, server, port",
+        f"SELECT server, port, {_COUNTS} FROM named GROUP BY ALL",
+        "handshakes DESC, server, port",
     ),
     Section(
         "protocols",
@@ -98,8 +103,9 @@ SECTIONS = (
         "",
         """
         SELECT version, cipher_suite, count(*) AS handshakes, count(DISTINCT (server, port)) AS servers
-        FROM named WHERE version IS NOT NULL GROUP BY ALL ORDER BY handshakes DESC, version, cipher_suite
+        FROM named WHERE version IS NOT NULL GROUP BY ALL
         """,
+        "handshakes DESC, version, cipher_suite",
     ),
     Section(
         "failures",
@@ -109,8 +115,9 @@ SECTIONS = (
         SELECT client, server, port,
                coalesce(root_cause, '[' || coalesce(alert, 'no readable alert') || ']') AS root_cause,
                count(*) AS failed, min(start) AS first, max(start) AS last
-        FROM named WHERE outcome = 'failed' GROUP BY ALL ORDER BY failed DESC, client, server, port, root_cause
+        FROM named WHERE outcome = 'failed' GROUP BY ALL
         """,
+        "failed DESC, client, server, port, root_cause",
     ),
     Section(
         "broken",
@@ -127,8 +134,9 @@ SECTIONS = (
                any_value(established) AS established, mode(root_cause) AS root_cause
         FROM named JOIN ends USING (client, server, port)
         WHERE outcome = 'failed' AND start > last_established
-        GROUP BY ALL ORDER BY first_failure DESC, client, server, port
+        GROUP BY ALL
         """,
+        "first_failure DESC, client, server, port",
     ),
     Section(
         "expiry",
@@ -137,8 +145,9 @@ SECTIONS = (
         """
         SELECT not_after, date_diff('day', (SELECT max(start) FROM named), not_after) AS days_left, subject, issuer,
                as_server, as_client, last_seen, sha256
-        FROM leaves WHERE as_server + as_client > 0 ORDER BY not_after, sha256
+        FROM leaves WHERE as_server + as_client > 0
         """,
+        "not_after, sha256",
     ),
     Section(
         "identities",
@@ -150,8 +159,9 @@ SECTIONS = (
                count(*) FILTER (outcome = 'failed') AS failed, count(DISTINCT client) AS clients,
                count(DISTINCT (server, port)) AS servers, min(start) AS first_seen, max(start) AS last_seen
         FROM named WHERE client_certificate_subject IS NOT NULL
-        GROUP BY ALL ORDER BY handshakes DESC, subject, not_after
+        GROUP BY ALL
         """,
+        "handshakes DESC, subject, not_after, issuer",
     ),
     Section(
         "pairs",
@@ -160,16 +170,18 @@ SECTIONS = (
         f"""
         SELECT client, server, port, min(start) AS first_seen, max(start) AS last_seen,
                {_COUNTS}
-        FROM named GROUP BY ALL ORDER BY handshakes DESC, client, server, port
+        FROM named GROUP BY ALL
         """,
+        "handshakes DESC, client, server, port",
     ),
     Section(
         "captures",
         "Captures that were not read whole",
         "",
         """
-        SELECT capture, reason FROM read WHERE reason IS NOT NULL ORDER BY capture
+        SELECT capture, reason FROM read WHERE reason IS NOT NULL
         """,
+        "capture",
     ),
 )
 """In the order of the page."""
@@ -197,7 +209,11 @@ def summarize(dataset: Dataset, top: int | None) -> Iterator[Answer]:
         connection.execute(_READ)
         for section in SECTIONS:
             limit = "" if top is None or section.whole else f"LIMIT {top}"
-            query = f"WITH answer AS ({section.sql}) SELECT *, count(*) OVER () AS total FROM answer {limit}"
+            # The rows that are shown are looked for: to sort all of them would take longer than all else.
+            query = f"""
+                WITH answer AS MATERIALIZED ({section.sql})
+                SELECT *, (SELECT count(*) FROM answer) AS total FROM answer ORDER BY {section.order} {limit}
+            """
             found = connection.sql(query).to_arrow_table()
             rows = found.to_pylist()
             total = rows[0]["total"] if rows else 0

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from captured import read
 from followed import connections, events, keyring, session
-from forge import block
+from forge import Frame, block, pcap
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,8 @@ CAPTURES = Path(__file__).parents[1] / "captures"
 MANIFEST = tomllib.loads((CAPTURES / "manifest.toml").read_text(encoding="utf-8"))
 WITH_KEYS = {c["file"]: c for c in MANIFEST["capture"] if "keylog" in c}
 COMPLETE = [name for name, c in WITH_KEYS.items() if "variant_of" not in c]
+STREAMS = [name for name in COMPLETE if not any(e.get("transport") == "udp" for e in WITH_KEYS[name]["expect"])]
+"""Those over TCP, whose records a session takes one by one."""
 PLAIN = [
     "mutual-tls10.pcap",
     "mutual-tls12.pcap",
@@ -146,14 +149,14 @@ def assert_no_proof_fails(found: list[Handshake]) -> None:
         assert "fail" not in {proof.status for proof in proofs(handshake, PublicKeys())}
 
 
-ALL = {name: connections(CAPTURES / name) for name in COMPLETE}
-KNOWN = {name: messages_of(followed(ALL[name], keyring(keys_of(name)))) for name in COMPLETE}
-PLACES = [(name, which, at) for name in COMPLETE for which, part in enumerate(ALL[name]) for at in protected(part)]
+ALL = {name: connections(CAPTURES / name) for name in STREAMS}
+KNOWN = {name: messages_of(followed(ALL[name], keyring(keys_of(name)))) for name in STREAMS}
+PLACES = [(name, which, at) for name in STREAMS for which, part in enumerate(ALL[name]) for at in protected(part)]
 
 
 def test_protected_records_of_every_capture_with_keys_are_tried() -> None:
-    assert {name for name, _, _ in PLACES} == set(COMPLETE)
-    for name in COMPLETE:
+    assert {name for name, _, _ in PLACES} == set(STREAMS)
+    for name in STREAMS:
         read = followed(ALL[name], keyring(keys_of(name)))
         assert any(sent.protection == "decrypted" for handshake in read for sent in handshake.sent)
 
@@ -180,7 +183,7 @@ def test_a_changed_record_never_yields_a_message(place: tuple[str, int, int], po
     assert_nothing_is_made_up(*place, position, flipped)
 
 
-@pytest.mark.parametrize("name", COMPLETE)
+@pytest.mark.parametrize("name", STREAMS)
 def test_a_change_at_either_end_of_any_record_is_seen(name: str) -> None:
     for place in PLACES:
         if place[0] == name:
@@ -200,7 +203,7 @@ def secrets_of(name: str) -> list[bytes]:
     return [line for line in keys_of(name).read_bytes().splitlines() if line and not line.startswith(b"#")]
 
 
-@pytest.mark.parametrize("name", COMPLETE)
+@pytest.mark.parametrize("name", STREAMS)
 def test_secrets_that_are_wrong_by_a_bit_read_nothing(name: str) -> None:
     plain = followed(ALL[name], None)
     log = KeyLog()
@@ -214,7 +217,7 @@ def test_secrets_that_are_wrong_by_a_bit_read_nothing(name: str) -> None:
 
 @given(st.data())
 def test_one_wrong_secret_among_right_ones_makes_nothing_up(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(COMPLETE))
+    name = data.draw(st.sampled_from(STREAMS))
     lines = secrets_of(name)
     wrong = data.draw(st.integers(0, len(lines) - 1))
     lines[wrong] = changed_secret(lines[wrong], data.draw(st.integers(0, 47)), data.draw(st.integers(1, 255)))
@@ -239,6 +242,31 @@ def test_behind_a_hole_records_open_again_and_no_proof_fails(name: str) -> None:
         holed = [*original[:before], Hole(original[last].direction, 0, "not-captured"), *original[before + 1 :]]
         [handshake] = session(holed, keyring(keys_of(name)))
         assert handshake.decryption.closed == 0
+
+
+FRAMES = {name: read(CAPTURES / name).frames for name in COMPLETE if name.endswith(".pcap")}
+
+
+def lossy(name: str, lost: set[int]) -> bytes:
+    """A capture without some of its frames."""
+    kept = [Frame(data, time) for at, (_, time, data, _, _) in enumerate(FRAMES[name]) if at not in lost]
+    return pcap(kept, nanoseconds=True, link_type=FRAMES[name][0][4])
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_whatever_frame_is_missing_no_proof_fails(name: str) -> None:
+    for at in range(len(FRAMES[name])):
+        for keylog in ((), keys_of(name)):
+            for report in api.analyze(lossy(name, {at}), trust="none", keylog=keylog).handshakes:
+                assert "fail" not in {proof.status for proof in report.proofs}, f"without frame {at + 1}"
+
+
+@given(st.data())
+def test_whatever_frames_are_missing_no_proof_fails(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(FRAMES)))
+    lost = data.draw(st.sets(st.integers(0, len(FRAMES[name]) - 1), max_size=6))
+    for report in api.analyze(lossy(name, lost), trust="none", keylog=keys_of(name)).handshakes:
+        assert "fail" not in {proof.status for proof in report.proofs}
 
 
 def test_secrets_of_one_direction_read_that_direction() -> None:

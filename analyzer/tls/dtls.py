@@ -111,18 +111,24 @@ class DtlsSession:
         lacking = [(direction, self._sides[direction].messages.lacks) for direction in (0, 1)]
         late = [(direction, whole) for direction in (0, 1) for whole in self._sides[direction].messages.flush()]
         late.sort(key=lambda one: one[1].frame)
+        # What is missing is missing before the first message that had to wait for it.
+        waited: dict[int, int] = {}
         for direction, whole in late:
-            self._whole(direction, whole)
+            waited.setdefault(direction, whole.frame)
+        told = {direction for direction, lack in lacking if lack is not None}
+        for direction, whole in late:
+            self._whole(direction, whole._replace(behind_gap=None) if direction in told else whole)
         for direction, lack in lacking:
             if lack is not None and self._current() is None and lack.type == CLIENT_HELLO:
                 self._open(direction, lack.first_frame, lack.first_time)
             if lack is not None:
-                self._lose(direction, lack.frame, lack.reason)
+                self._lose(direction, min(lack.frame, waited.get(direction, lack.frame)), lack.reason)
         for side in self._sides:
             if side.messages.overflowed is not None:
                 self.exceeded.setdefault("pending-bytes", side.messages.overflowed)
         for handshake in self.handshakes:
             handshake.sent.sort(key=lambda sent: sent.frame)
+            _put_in_turn(handshake)
             _note_lost_flights(handshake)
 
     # Records
@@ -404,6 +410,22 @@ def _begins_another(current: Handshake, message: messages.Message) -> bool:
         answer = current.server_hello
         return answer is not None and answer.random != message.random
     return False
+
+
+def _put_in_turn(handshake: Handshake) -> None:
+    """What changes the keys, and what has the new ones, has its turn behind all messages in clear of its side."""
+    sent = handshake.sent
+    for sender in ("client", "server") if not handshake.is_tls13 else ():
+        clear = [one for one in sent if one.sender == sender and one.message is not None]
+        clear = [one for one in clear if one.protection == "cleartext"]
+        early = [one for one in sent[: sent.index(clear[-1])] if one.sender == sender] if clear else []
+        early = [one for one in early if one.name in ("change_cipher_spec", "encrypted_handshake")]
+        for one in early:
+            sent.remove(one)
+            one.frame, one.time = clear[-1].frame, clear[-1].time
+        if early:
+            behind = sent.index(clear[-1]) + 1
+            sent[behind:behind] = sorted(early, key=lambda one: one.name)
 
 
 def _note_lost_flights(handshake: Handshake) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from lab.wire import Conversation, Endpoint, Segment, Sender
+from lab.wire import Conversation, Datagram, Endpoint, Segment, Sender
 
 PATIENCE = 10.0
 """Seconds that a peer may be silent, or a server may take to start."""
@@ -142,3 +142,76 @@ def abort(end: socket.socket) -> None:
     with contextlib.suppress(OSError):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     end.close()
+
+
+class DatagramRelay:
+    """Receives datagrams of one client on a loopback port and carries them to a server on another, and back.
+
+    `datagrams` receives what a sniffer beside the client would have seen between `client` and `server`. Of the
+    server's, those in `lost` (counted from 0) are lost on their way there.
+    """
+
+    def __init__(
+        self,
+        datagrams: list[Datagram],
+        to_port: int,
+        client: Endpoint,
+        server: Endpoint,
+        lost: frozenset[int] = frozenset(),
+    ) -> None:
+        self._datagrams, self._ends, self._lost = datagrams, (client, server), lost
+        self._near, self._far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        self._near.bind(("127.0.0.1", 0))
+        self._to = ("127.0.0.1", to_port)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.port: int = self._near.getsockname()[1]
+
+    def __enter__(self) -> Self:
+        deadline = time.monotonic() + PATIENCE
+        while _is_free(self._to) and time.monotonic() < deadline:  # the server has not started
+            time.sleep(0.02)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        self._thread.join(2 * PATIENCE)
+        self._near.close()
+        self._far.close()
+
+    def _run(self) -> None:
+        client = ("127.0.0.1", 0)
+        answers = 0
+        with selectors.DefaultSelector() as selector:
+            for end in (self._near, self._far):
+                selector.register(end, selectors.EVENT_READ)
+            while not self._closing.is_set():
+                for key, _ in selector.select(0.05):
+                    if key.fileobj is self._near:
+                        payload, client = self._near.recvfrom(65536)
+                        self._note(*self._ends, payload)
+                        self._far.sendto(payload, self._to)
+                        continue
+                    payload = self._far.recv(65536)
+                    if answers not in self._lost:
+                        self._note(*reversed(self._ends), payload)
+                        self._near.sendto(payload, client)
+                    answers += 1
+
+    def _note(self, source: Endpoint, destination: Endpoint, payload: bytes) -> None:
+        now = time.time_ns()
+        if self._datagrams:  # a capture file knows microseconds, and no two of these at once
+            now = max(now, self._datagrams[-1].time + 1000)
+        self._datagrams.append(Datagram(now, source, destination, payload))
+
+
+def _is_free(address: tuple[str, int]) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(address)
+        except OSError:
+            return False
+    return True

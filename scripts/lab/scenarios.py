@@ -21,6 +21,8 @@ INSIST = "-Verify 3 -verify_return_error -CAfile ca.pem"
 PSK = "-psk 000102030405060708090a0b0c0d0e0f"
 WEAK = "-cipher DEFAULT@SECLEVEL=0"
 """What OpenSSL 3 wants to hear before it speaks TLS 1.1 and older."""
+PACKETS, SMALL = "-mtu 1400", "-mtu 500"
+"""How large datagrams are."""
 SMTP, IMAP, PROXY = (Endpoint(SERVER.ip, port) for port in (25, 143, 3128))
 MUTUAL_PORT = Endpoint(SERVER.ip, 8443)
 ANOTHER_HOST = Endpoint("198.51.100.8", 8443)
@@ -264,6 +266,25 @@ def two_servers(scene: Scene) -> None:
     with_java("-Verify 3 -verify_return_error -CAfile other.pem", "TLSv1.2", ANOTHER_HOST)(scene)
 
 
+def datagrams(server: str, client: str = "", client_identity: str = "", lost: frozenset[int] = frozenset()) -> Make:
+    """s_client says a word to s_server over DTLS 1.2; one that is refused says nothing."""
+
+    def make(scene: Scene) -> None:
+        port = free_port()
+        with (
+            scene.start(stacks.openssl_server(port, f"-dtls1_2 -timeout {server}")) as listening,
+            scene.datagram_relay(port, lost) as near,
+            scene.start(openssl_client(near, f"-dtls1_2 -timeout {client}", client_identity)) as talking,
+        ):
+            if client_identity or INSIST not in server:
+                talking.say(b"hello\n")
+                listening.wait_for(b"hello")
+                talking.say(b"Q\n")
+            talking.finish()
+
+    return make
+
+
 def connect(port: int) -> socket.socket:
     """A plain connection."""
     return socket.create_connection(("127.0.0.1", port), timeout=10)
@@ -377,5 +398,10 @@ SCENARIOS: dict[str, Make] = {
     "reset-in-handshake": reset_in_handshake,
     "connection-refused": connection_refused,
     "connection-unanswered": connection_unanswered,
+    # over datagrams
+    "one-way-dtls12": datagrams(f"{PACKETS} -cipher ECDHE-ECDSA-AES128-GCM-SHA256", PACKETS),
+    "mutual-dtls12": datagrams(f"{PACKETS} {INSIST}", f"{PACKETS} -cipher ECDHE-ECDSA-CHACHA20-POLY1305", "client"),
+    "client-certificate-missing-dtls12": datagrams(f"{PACKETS} {INSIST}", PACKETS),
+    "lossy-dtls12": datagrams(f"{SMALL} {INSIST}", SMALL, "client", lost=frozenset((2, 4))),
 }
 """By the name of the capture, in the order in which `captures/manifest.toml` tells of them."""

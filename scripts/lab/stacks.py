@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab import pki
-from lab.relay import PATIENCE, Relay, splice
-from lab.wire import Endpoint, Segment
+from lab.relay import PATIENCE, DatagramRelay, Relay, splice
+from lab.wire import Datagram, Endpoint, Segment
 
 CLIENT = "192.0.2.10"
 SERVER = Endpoint("198.51.100.7", 443)
+DATAGRAM_SERVER = Endpoint("198.51.100.7", 4433)
 REQUEST = b"GET /hello HTTP/1.0\r\n\r\n"
 GROUPS = "X25519:P-256:P-384"
 """What OpenSSL's client offers: defaults grow with every release."""
@@ -41,6 +42,7 @@ class Scene:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.segments: list[Segment] = []
+        self.datagrams: list[Datagram] = []
         self._ports = itertools.count(50000)
         self._logs = itertools.count()
         (directory / "hello").write_text("hello\n")
@@ -94,6 +96,13 @@ class Scene:
             yield relay.port
         if relay.refused and patience:
             raise StackFailedError("the server did not start")
+
+    @contextlib.contextmanager
+    def datagram_relay(self, to_port: int, lost: frozenset[int] = frozenset()) -> Iterator[int]:
+        """Record the datagrams that pass, but for those of the server that are `lost`; yields the client's port."""
+        client, server = Endpoint(CLIENT, next(self._ports)), DATAGRAM_SERVER
+        with DatagramRelay(self.datagrams, to_port, client, server, lost) as relay:
+            yield relay.port
 
     @contextlib.contextmanager
     def thread(self, handle: Callable[[socket.socket], object]) -> Iterator[int]:

@@ -12,7 +12,7 @@ from scapy.layers.l2 import GRE, CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet
 
-from lab.wire import Segment, Sender, ethernet, ethernet_header
+from lab.wire import Datagram, Segment, Sender, ethernet, ethernet_header
 
 SLL, SLL2, RAW = 113, 276, 101
 """LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2 and LINKTYPE_RAW."""
@@ -54,6 +54,16 @@ def reorder(segments: list[Segment]) -> list[Segment]:
     """Every run of payload segments arrives last first."""
     arrived = [s for run in runs(segments) for s in (reversed(run) if run[0].payload else run)]
     return [replace(s, time=slot.time) for s, slot in zip(arrived, segments, strict=True)]
+
+
+def shuffle(datagrams: list[Datagram]) -> list[Datagram]:
+    """Every run of one sender's datagrams arrives last first, and its first one twice."""
+    arrived = []
+    for _, run in groupby(datagrams, key=lambda d: d.source):
+        first, *others = run
+        arrived += [*reversed(others), first, first]
+    start = datagrams[0].time
+    return [replace(d, time=start + index * 1_000_000) for index, d in enumerate(arrived)]
 
 
 def retransmit(segments: list[Segment]) -> list[Segment]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import transform as t
-from lab.wire import Section, Segment, frames, pcap, pcapng, read_segments
+from lab.wire import Datagram, Section, Segment, frames, pcap, pcapng, read_datagrams, read_segments
 
 SIX = {"192.0.2.10": "2001:db8::10", "198.51.100.7": "2001:db8:1::7"}
 
@@ -43,6 +43,18 @@ class WithSecrets(Variant):
         return pcapng([Section(frames(segments), secrets=secrets)])
 
 
+@dataclass(frozen=True, slots=True)
+class OfDatagrams(Variant):
+    """A capture made of one of datagrams."""
+
+    change: Callable[[list[Segment]], bytes] = lambda segments: b""
+    befalls: Callable[[list[Datagram]], list[Datagram]] = list
+
+    def make(self, captures: Path) -> bytes:
+        """The file."""
+        return pcap(frames(self.befalls(read_datagrams(captures / f"{self.base}.pcap"))))
+
+
 def two_sections(segments: list[Segment]) -> bytes:
     """The handshake goes on in a section with another byte order and resolution."""
     early = [frame._replace(time=frame.time + 789) for frame in frames(segments[:5])]
@@ -73,6 +85,8 @@ VARIANTS: dict[str, Variant] = {
     "gre": Variant("mutual-tls13", lambda s: pcap(frames(t.split(s, 1400), t.gre))),
     "two-sections": Variant("mutual-tls12", two_sections, ".pcapng"),
     "embedded-secrets": WithSecrets("mutual-tls13"),
+    "reordered-dtls12": OfDatagrams("lossy-dtls12", befalls=t.shuffle),
+    "gap-dtls12": OfDatagrams("mutual-dtls12", befalls=lambda d: d[:4] + d[5:]),
     "compressed": Variant("one-way-tls13", lambda s: gzip.compress(pcap(frames(s)), mtime=0), ".pcap.gz"),
 }
 """By the name of the capture."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
@@ -52,6 +52,17 @@ class Segment:
     flags: str
     """Scapy's letters, such as `SA` or `PA`."""
     payload: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """One UDP datagram."""
+
+    time: int
+    """Nanoseconds since 1970-01-01 UTC."""
+    source: Endpoint
+    destination: Endpoint
+    payload: bytes
 
 
 @dataclass(slots=True)
@@ -102,25 +113,32 @@ class Conversation:
         self._next[sender] += len(payload) + ("S" in flags) + ("F" in flags)
 
 
-def internet(segments: Iterable[Segment]) -> Iterator[tuple[int, Packet]]:
+def internet(segments: Iterable[Segment | Datagram]) -> Iterator[tuple[int, Packet]]:
     """Time and IP packet of each segment; every source counts its IPv4 identifications."""
     identifications: dict[str, Iterator[int]] = {}
     for s in segments:
-        tcp = TCP(
-            sport=s.source.port,
-            dport=s.destination.port,
-            seq=s.sequence,
-            ack=s.acknowledgment,
-            flags=s.flags,
-            window=0 if "R" in s.flags else 65535,
-            options=[("MSS", MSS)] if "S" in s.flags else [],
-        )
+        above = _above(s)
         if ":" in s.source.ip:
-            packet = IPv6(src=s.source.ip, dst=s.destination.ip) / tcp
+            packet = IPv6(src=s.source.ip, dst=s.destination.ip) / above
         else:
             identification = next(identifications.setdefault(s.source.ip, itertools.count(1)))
-            packet = IP(src=s.source.ip, dst=s.destination.ip, id=identification, flags="DF") / tcp
+            packet = IP(src=s.source.ip, dst=s.destination.ip, id=identification, flags="DF") / above
         yield s.time, packet / s.payload if s.payload else packet
+
+
+def _above(s: Segment | Datagram) -> Packet:
+    """The header above IP."""
+    if isinstance(s, Datagram):
+        return UDP(sport=s.source.port, dport=s.destination.port)
+    return TCP(
+        sport=s.source.port,
+        dport=s.destination.port,
+        seq=s.sequence,
+        ack=s.acknowledgment,
+        flags=s.flags,
+        window=0 if "R" in s.flags else 65535,
+        options=[("MSS", MSS)] if "S" in s.flags else [],
+    )
 
 
 def ethernet_header(packet: Packet) -> Packet:
@@ -134,7 +152,7 @@ def ethernet(packet: Packet) -> list[Packet]:
     return [ethernet_header(packet) / packet]
 
 
-def frames(segments: Iterable[Segment], framing: Callable[[Packet], list[Packet]] = ethernet) -> list[Frame]:
+def frames(segments: Iterable[Segment | Datagram], framing: Callable[[Packet], list[Packet]] = ethernet) -> list[Frame]:
     """The segments, each in the frames that `framing` makes of its IP packet."""
     return [Frame(time, bytes(frame)) for time, packet in internet(segments) for frame in framing(packet)]
 
@@ -202,3 +220,16 @@ def read_segments(path: Path) -> list[Segment]:
                 )
             )
     return segments
+
+
+def read_datagrams(path: Path) -> list[Datagram]:
+    """The datagrams of a capture that `pcap(frames(…))` made; none where it holds segments."""
+    datagrams = []
+    with PcapReader(str(path)) as reader:
+        for packet in reader:
+            if UDP not in packet:
+                return []
+            ip, udp = packet.payload, packet[UDP]
+            source, destination = Endpoint(ip.src, udp.sport), Endpoint(ip.dst, udp.dport)
+            datagrams.append(Datagram(int(packet.time * 10**6) * 1000, source, destination, bytes(udp.payload)))
+    return datagrams

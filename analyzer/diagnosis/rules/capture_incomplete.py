@@ -58,7 +58,7 @@ def judge(case: Case) -> Judgment | None:
             client="capture again on the client itself, whole packets, from before the connection until after it.",
             server="or on the server; a mirror port often loses packets.",
             confirm=f"`tcpdump -s 0 -w again.pcap host {case.report.server.ip}`, and "
-            f"`{case.report.display_filter} && tcp.analysis.flags` in Wireshark.",
+            f"`{case.report.display_filter}{'' if facts.is_dtls else ' && tcp.analysis.flags'}` in Wireshark.",
         ),
         evidence=case.see(*(hole.frame for _, hole in facts.holes[:3])),
     )

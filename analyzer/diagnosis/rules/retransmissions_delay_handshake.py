@@ -51,7 +51,8 @@ def judge(case: Case) -> Judgment | None:
         remedy=advise(
             client="try from another network to find out which part of the way loses packets.",
             network="look for the link that drops packets.",
-            confirm=f"the display filter `{report.display_filter} && tcp.analysis.retransmission`.",
+            confirm=f"the display filter `{report.display_filter} && "
+            f"{'dtls.handshake.message_seq' if report.transport == 'udp' else 'tcp.analysis.retransmission'}`.",
         ),
         evidence=case.see(*frames[:4]),
     )

@@ -36,7 +36,7 @@ def applies(report: HandshakeReport, around: Surroundings) -> bool:
 def judge(case: Case) -> Judgment | None:
     """The message before which most of the time went by."""
     report = case.report
-    if report.duration is None:
+    if report.duration is None or _was_lost(case):
         return None
     within = [one for one in report.messages if one.time <= report.duration]
     gaps = [(later.time - earlier.time, later) for earlier, later in pairwise(within)]
@@ -54,7 +54,14 @@ def judge(case: Case) -> Judgment | None:
         remedy=advise(
             client="look at how it signs and what it looks up." if late.sender == "client" else "",
             server="look at its revocation checks, key store and load." if late.sender == "server" else "",
-            confirm=f"the display filter `{report.display_filter} && tcp.time_delta > {longest / 2:.2f}`.",
+            confirm=f"the display filter `{report.display_filter} && "
+            f"{report.transport}.time_delta > {longest / 2:.2f}`.",
         ),
         evidence=case.see(late.frame),
     )
+
+
+def _was_lost(case: Case) -> bool:
+    """Whether it took long because datagrams were lost: with DTLS the sides themselves send again."""
+    below = case.facts.datagrams if case.facts is not None else None
+    return below is not None and any(below.repeated.values())

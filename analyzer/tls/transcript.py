@@ -27,7 +27,7 @@ def _tls12(sent: list[Sent]) -> list[Sent]:
     server: list[Sent] = []
     client: list[Sent] = []
     end: list[Sent] = []
-    is_full = any(one.name == "server_hello_done" for one in sent)
+    is_full = _is_full(sent)
     for one in sent:
         if one.sender == "client":
             (hellos if one.name == "client_hello" else client).append(one)
@@ -36,6 +36,11 @@ def _tls12(sent: list[Sent]) -> list[Sent]:
             (end if has_done else server).append(one)
     # DTLS: the hello that a HelloVerifyRequest answered is not covered (RFC 6347, section 4.2.1).
     return [*hellos[-1:], *server, *client, *end]
+
+
+def _is_full(sent: list[Sent]) -> bool:
+    """Whether it is no session that is resumed."""
+    return any(one.name == "server_hello_done" for one in sent)
 
 
 def _tls13(sent: list[Sent]) -> list[Sent]:
@@ -102,8 +107,8 @@ def lacks(handshake: Handshake, until: Sent) -> str | None:
     if handshake.truncated:
         return "not all of the handshake was kept"
     for sender, hole in handshake.holes:
-        if hole.frame <= until.frame:
-            return f"the capture lacks records of the {sender} before frame {hole.frame}"
+        # Frames do not tell what came first: a hole is noticed late, and segments may arrive in any order.
+        return f"the capture lacks records of the {sender} before frame {hole.frame}"
     suite = handshake.suite
     if suite is None or suite.hash.lower() not in algorithms_available:
         return "the cipher suite's hash is not known"
@@ -113,6 +118,8 @@ def lacks(handshake: Handshake, until: Sent) -> str | None:
     retries = names.count("hello_retry_request") + names.count("hello_verify_request")
     if names.count("client_hello") > 1 + retries:
         return "there is more than one ClientHello"
+    if retries and names.count("client_hello") < 2:
+        return "the second ClientHello is not in the capture"
     before = names[: handshake.sent.index(until)]
     if "encrypted_handshake" in before or (handshake.is_tls13 and _has_closed_record(handshake, until)):
         return "messages before it are encrypted"
@@ -120,6 +127,20 @@ def lacks(handshake: Handshake, until: Sent) -> str | None:
         return "the server's Certificate is not in the capture"
     if not handshake.is_tls13 and until.sender == "client" and "server_hello_done" not in before:
         return "the end of the server's flight is not in the capture"
+    return _lacks_flight(handshake, until)
+
+
+def _lacks_flight(handshake: Handshake, until: Sent) -> str | None:
+    """Whether the flight that the other side sent before is there up to its end."""
+    whole = transcript(handshake)
+    ends = {one.sender for one in whole if one.name == "finished"}
+    if handshake.is_tls13:
+        if until.sender == "client" and "server" not in ends:
+            return "the end of the server's flight is not in the capture"
+        if until not in whole and all(one.sender == "client" for one in _post_handshake(handshake, until)):
+            return "the request that it answers is not in the capture"
+    elif until.sender == "server" and until.name == "finished" and _is_full(whole) and "client" not in ends:
+        return "the end of the client's flight is not in the capture"
     return None
 
 

@@ -186,7 +186,8 @@ class Assembler:
         if handshake.server_hello is not None and len(self._servers) < self._limits.attempts:
             at_once = prologue is None or not prologue.preambles
             self._servers[server] = self._servers.get(server, False) or at_once
-        proved = proofs(handshake, self._public_keys, presented=verdict.presented is True)
+        presented, disputed = verdict.presented is True, below.disputed if below is not None else None
+        proved = proofs(handshake, self._public_keys, presented=presented, disputed=disputed)
         evidence = list(verdict.evidence)
         if end.evidence is not None:
             evidence.append(end.evidence)

@@ -2,6 +2,7 @@
 
 from analyzer.chains import presented
 from analyzer.tls import messages
+from analyzer.tls.authentication import judge
 from analyzer.tls.extensions import Extension
 from analyzer.tls.handshake import Handshake, Sent
 
@@ -33,3 +34,10 @@ def test_a_raw_public_key_of_tls13_is_no_chain() -> None:
     bare = facts(sent("server", agreed, 5), sent("server", certificate(b"key"), 5))
     assert (found := presented(bare, "server")) is not None and found.raw_public_key
     assert (found := presented(facts(bare.sent[1]), "server")) is not None and not found.raw_public_key
+
+
+def test_the_verdict_sees_what_a_client_shows_behind_the_handshake() -> None:
+    verdict = judge(facts(sent("client", certificate(), 7), sent("client", certificate(b"leaf"), 9)), None, None, None)
+    assert (verdict.authentication, verdict.basis, verdict.presented) == ("mutual", "decrypted", True)
+    declined = judge(facts(sent("client", certificate(), 7)), None, None, None)
+    assert (declined.authentication, declined.presented) == ("requested-not-provided", False)

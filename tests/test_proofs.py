@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from captured import read
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 from followed import handshakes, rebuilt
+from forge import Frame, pcap
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +33,8 @@ SIGNED = [
     for path in sorted(CAPTURES.glob("*.pcap*"))
     if path.name not in INCOMPLETE
     for handshake in handshakes(path, trust="none")
-    if not handshake.is_tls13 and any(proof.status == "pass" for proof in proofs(handshake, KEYS))
+    if not handshake.is_tls13 and not handshake.is_dtls
+    if any(proof.status == "pass" for proof in proofs(handshake, KEYS))
 ]
 MUTUAL = next(handshake for name, handshake in SIGNED if name == "mutual-tls12.pcap")
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -186,6 +189,58 @@ def test_what_the_capture_does_not_show_is_undetermined(name: str, of: str, mess
     found = next(one for one in report.proofs if (one.of, one.message) == (of, message))
     assert found.status == "undetermined"
     assert words in (found.reason or "")
+
+
+@pytest.mark.parametrize("code", [0x0081, 0xC100, 0xC0FF, 0xC0B0, 0x001E, 0x0010])
+def test_a_key_exchange_that_nobody_here_knows_is_no_forgery(code: int) -> None:
+    sent = [*MUTUAL.sent]
+    at = next(i for i, one in enumerate(sent) if one.name == "server_hello")
+    raw = bytearray(sent[at].raw)
+    suite = 4 + 2 + 32 + 1 + raw[38]
+    raw[suite : suite + 2] = code.to_bytes(2)
+    sent[at] = changed(sent[at], bytes(raw), 0x0303)
+    found = proof(rebuilt(MUTUAL, sent), "server_key_exchange")
+    assert found.status == "undetermined"
+    assert "not known" in (found.reason or "")
+
+
+def test_messages_without_end_cost_no_more_than_some() -> None:
+    verify = next(one for one in MUTUAL.sent if one.name == "certificate_verify")
+    at = MUTUAL.sent.index(verify)
+    many = rebuilt(MUTUAL, [*MUTUAL.sent[:at], *[replace(verify) for _ in range(100)], *MUTUAL.sent[at:]])
+    found = [one for one in proofs(many, KEYS) if one.message == "certificate_verify"]
+    assert len(found) == 101
+    assert [one.status for one in found[16:]] == ["undetermined"] * 85
+    assert [one.status for one in found[:16]] == ["pass"] + ["fail"] * 15  # each covers those before it
+
+
+def overwritten(name: str, frame: int) -> bytes:
+    """A capture in which other bytes come first, in the place of some that this frame brings: of the signature."""
+    frames = [Frame(data, time) for _, time, data, _, _ in read(CAPTURES / name).frames]
+    original = frames[frame - 1]
+    other = original.data[:-70] + bytes(byte ^ 0x55 for byte in original.data[-70:-60]) + original.data[-60:]
+    return pcap([*frames[: frame - 1], Frame(other, original.time - 1000), *frames[frame - 1 :]])
+
+
+def test_where_segments_contradict_each_other_nothing_fails() -> None:
+    [report] = api.analyze(str(CAPTURES / "mutual-tls12.pcap")).handshakes
+    verify = next(one for one in report.proofs if one.message == "certificate_verify")
+    assert verify.frame is not None
+    told = api.analyze(overwritten("mutual-tls12.pcap", verify.frame))
+    assert "overlaps-differ" in {issue.code for issue in told.issues}
+    [report] = told.handshakes
+    found = {one.message: one for one in report.proofs}
+    assert found["server_key_exchange"].status == "pass"
+    assert found["certificate_verify"].status == "undetermined"
+    assert "different bytes for one place" in (found["certificate_verify"].reason or "")
+
+
+@pytest.mark.parametrize(("bits", "exponent"), [(16400, 65537), (3080, (1 << 80) + 1)])
+def test_a_key_that_openssl_does_not_take_fails_nobody(bits: int, exponent: int) -> None:
+    key = rsa.RSAPublicNumbers(exponent, (1 << (bits - 1)) + 1).public_key()
+    for scheme in (None, 0x0401, 0x0804):
+        found = verify(key, scheme, b"content", bytes(bits // 8))
+        assert (found.status, found.reason) == ("undetermined", "it cannot be verified: the key is too large")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from analyzer.pki import der
 from analyzer.pki.der import DerError
+from analyzer.tls.signatures import is_too_large
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.padding import PSS
@@ -109,6 +110,8 @@ def verify(key: "PublicKeyTypes", by: SignatureAlgorithm, message: bytes, signat
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 
+    if is_too_large(key):
+        return Verification("undetermined", "the issuer's key is too large to verify with")
     family = _family(by.name)
     try:
         hashing = _hash(by.hash)

@@ -228,7 +228,10 @@ _TELLING = frozenset(("encrypted_extensions", "certificate", "certificate_verify
 
 
 def _certificate(handshake: Handshake, sender: Sender) -> Sent | None:
-    return handshake.first("certificate", sender) or handshake.first("compressed_certificate", sender)
+    """The first Certificate that holds any, else the first: who declined may show one behind the handshake."""
+    names = ("certificate", "compressed_certificate")
+    found = [sent for sent in handshake.sent if sent.name in names and sent.sender == sender]
+    return next((sent for sent in found if _entries(sent)), found[0] if found else None)
 
 
 def _entries(sent: Sent) -> int:

@@ -176,6 +176,12 @@ class Follower:
             self.session.finish()
         self._early = None
 
+    @property
+    def disputed(self) -> int | None:
+        """The first frame that brought other bytes for a place than came before; None where none did."""
+        frames = (frame for stream in self.streams if stream is not None for frame in stream.conflicts)
+        return min(frames, default=None)
+
     def defects(self) -> Iterator[tuple[str, int]]:
         """What the capture lacks of the session or shows twice and differently: an issue's code, and a frame."""
         for handshake in self.session.handshakes if self.session is not None else ():

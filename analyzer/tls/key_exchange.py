@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from analyzer.tls.codec import Malformed, Reader
 from analyzer.tls.registry import Suite, as_tls
 
+SERVER_EXCHANGES = frozenset(("DHE", "DHE_PSK", "ECDHE", "ECDHE_PSK", "PSK", "RSA", "RSA_PSK", "SRP"))
+"""Those of which is known what a ServerKeyExchange says; of an export suite with RSA, a short key."""
 _UNSIGNED = ("anonymous", "PSK", "SRP")
 
 
@@ -69,7 +71,7 @@ def server_parameters(body: bytes, suite: Suite, version: int) -> ServerKeyExcha
         salt, public = reader.vector8(), reader.vector16()
     elif exchange == "RSA":
         modulus, exponent = reader.vector16(), reader.vector16()
-    elif exchange not in ("PSK", "RSA_PSK"):
+    elif exchange not in SERVER_EXCHANGES:
         raise Malformed(f"no parameters known for key exchange {exchange}")
     signed = body[: reader.position]
     scheme = signature = None

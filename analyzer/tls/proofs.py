@@ -11,6 +11,7 @@ secrets follow from it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import algorithms_available, new
 from hmac import compare_digest
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from analyzer.results import ProofReport, Sender
 from analyzer.tls import keyschedule, messages
 from analyzer.tls.handshake import Handshake, Sent
+from analyzer.tls.key_exchange import SERVER_EXCHANGES
 from analyzer.tls.keyschedule import SSL3, TLS12
 from analyzer.tls.registry import Suite
 from analyzer.tls.signatures import Verification, verify, verify_digest
@@ -31,14 +33,19 @@ if TYPE_CHECKING:
 
 KEY_TRANSPORT = frozenset(("RSA", "RSA_PSK", "DH", "ECDH"))
 """Key exchanges in which the key of the server's certificate decrypts or agrees, and signs nothing."""
+_MOST = 16
+"""So many CertificateVerify, or Finished, are checked: each costs a look at all messages before it."""
 _SIDES: tuple[Sender, Sender] = ("server", "client")
 _CLOSED = "it is encrypted, and no secrets open it"
 
 
-def proofs(handshake: Handshake, key_of: "KeyOf", *, presented: bool = False) -> list[ProofReport]:
+def proofs(
+    handshake: Handshake, key_of: "KeyOf", *, presented: bool = False, disputed: int | None = None
+) -> list[ProofReport]:
     """Each signature and MAC, checked as far as can be.
 
-    `presented` says that the client sent a certificate, even where that is only inferred.
+    `presented` says that the client sent a certificate, even where that is only inferred; `disputed` is a frame that
+    brought other bytes for a place than came before, so that nobody knows which of them the receiver took.
     """
     suite, version = handshake.suite, handshake.version
     if handshake.server_hello is None or suite is None or version is None:
@@ -46,13 +53,20 @@ def proofs(handshake: Handshake, key_of: "KeyOf", *, presented: bool = False) ->
     found: list[ProofReport] = []
     if not handshake.is_tls13:
         found += _key_exchange(handshake, suite, version, key_of)
-    for sent in handshake.sent:
-        if sent.name == "certificate_verify":
-            found.append(_report(sent, _certificate_verify(handshake, sent, suite, version, key_of)))
+    signed = [sent for sent in handshake.sent if sent.name == "certificate_verify"]
+    for sent in signed[:_MOST]:
+        found.append(_report(sent, _certificate_verify(handshake, sent, suite, version, key_of)))
+    more = Verification("undetermined", None, f"there are more than {_MOST}, of which the first are checked")
+    found += [_report(sent, more) for sent in signed[_MOST:]]
     if handshake.is_tls13:
         found += _closed_tls13(handshake, presented)
     found += _finished(handshake, suite, version)
-    return found
+    return found if disputed is None else [_disputed(proof, disputed) for proof in found]
+
+
+def _disputed(proof: ProofReport, frame: int) -> ProofReport:
+    reason = f"segments bring different bytes for one place (frame {frame})"
+    return replace(proof, status="undetermined", reason=reason) if proof.status == "fail" else proof
 
 
 def _report(sent: Sent, checked: Verification) -> ProofReport:
@@ -74,9 +88,12 @@ def _key_exchange(handshake: Handshake, suite: Suite, version: int, key_of: "Key
     sent = handshake.first("server_key_exchange", "server")
     if sent is None or not isinstance(sent.message, messages.ServerKeyExchange):
         return []
+    missing = lacks(handshake, sent)
+    if suite.key_exchange not in SERVER_EXCHANGES:
+        why = missing or f"what it says is not known for key exchange {suite.key_exchange}"
+        return [_report(sent, Verification("undetermined", None, why))]
     said = sent.message.parameters(suite, version)
     hello, answer = handshake.client_hello, handshake.server_hello
-    missing = lacks(handshake, sent)
     if isinstance(said, messages.MalformedMessage):
         return [_report(sent, _doubt(Verification("fail", None, f"it is malformed: {said.reason}"), missing))]
     if said.signature is None:
@@ -132,7 +149,9 @@ def _key(handshake: Handshake, signed: Sent, key_of: "KeyOf") -> "PublicKeyTypes
 def _closed_tls13(handshake: Handshake, presented: bool) -> list[ProofReport]:
     """The signatures that must be there and stay encrypted; a pre-shared key stands for the certificates."""
     answer = handshake.server_hello
-    if answer is None or answer.selected_psk is not None or not handshake.application_data["server"]:
+    if answer is None or answer.selected_psk is not None:
+        return []
+    if not handshake.application_data["server"] and handshake.first("encrypted_handshake", "server") is None:
         return []
     closed: list[Sender] = [
         sender
@@ -148,11 +167,11 @@ def _closed_tls13(handshake: Handshake, presented: bool) -> list[ProofReport]:
 def _finished(handshake: Handshake, suite: Suite, version: int) -> list[ProofReport]:
     """Both sides' MACs of the transcript, as far as secrets open them."""
     found: list[ProofReport] = []
-    for sent in transcript(handshake):
-        if isinstance(sent.message, messages.Finished):
-            expected = _verify_data(handshake, sent, suite, version)
-            if expected is not None:
-                found.append(_report(sent, _mac(handshake, sent, sent.message, expected, suite, version)))
+    ends = [(one, one.message) for one in transcript(handshake) if isinstance(one.message, messages.Finished)]
+    for sent, message in ends[:_MOST]:
+        expected = _verify_data(handshake, sent, suite, version)
+        if expected is not None:
+            found.append(_report(sent, _mac(handshake, sent, message, expected, suite, version)))
     key_transport = suite.key_exchange in KEY_TRANSPORT and handshake.first("client_key_exchange", "client")
     if key_transport and not any(proof.of == "server" for proof in found):
         says = f"only the server's Finished shows that it has the secret; {_CLOSED}"

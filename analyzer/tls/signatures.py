@@ -34,18 +34,33 @@ _PSS = {0x0804: 4, 0x0805: 5, 0x0806: 6, 0x0809: 4, 0x080A: 5, 0x080B: 6}
 _BRAINPOOL = {0x081A: 4, 0x081B: 5, 0x081C: 6}
 _HASHES = {1: "MD5", 2: "SHA1", 3: "SHA224", 4: "SHA256", 5: "SHA384", 6: "SHA512"}
 _MD5_LENGTH = 16
+_LARGEST, _ANY_EXPONENT, _LARGEST_EXPONENT = 16384, 3072, 64
+"""Bits of an RSA modulus; of one with which the exponent may have any size; of the exponent else."""
 _KINDS = {1: "RSA", 2: "DSA", 3: "ECDSA"}
 
 
 def verify(key: "PublicKeyTypes", scheme: int | None, content: bytes, signature: bytes) -> Verification:
     """Check a signature of `content`; `scheme` is None before TLS 1.2, where the key decides."""
     name = _before_tls12(key) if scheme is None else registry.signature_scheme(scheme)
+    if is_too_large(key):
+        return Verification("undetermined", name, "it cannot be verified: the key is too large")
     return _verification(name, lambda: _fits(key, scheme, content, signature))
 
 
 def verify_digest(key: "PublicKeyTypes", digest: bytes, signature: bytes) -> Verification:
     """Check a signature of MD5 and SHA-1 side by side, as in SSL 3.0 (RFC 6101, section 5.6.8)."""
+    if is_too_large(key):
+        return Verification("undetermined", _before_tls12(key), "it cannot be verified: the key is too large")
     return _verification(_before_tls12(key), lambda: _fits_digest(key, digest, signature))
+
+
+def is_too_large(key: "PublicKeyTypes") -> bool:
+    """Whether OpenSSL refuses to compute with an RSA key, however right a signature is (`OPENSSL_RSA_MAX_…`)."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size <= _ANY_EXPONENT:
+        return False
+    return key.key_size > _LARGEST or key.public_numbers().e.bit_length() > _LARGEST_EXPONENT
 
 
 def _verification(name: str | None, fits: Callable[[], bool]) -> Verification:

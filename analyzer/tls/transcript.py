@@ -106,8 +106,8 @@ def lacks(handshake: Handshake, until: Sent) -> str | None:
     """What of the transcript before a message is missing or doubtful; None where all is there."""
     if handshake.truncated:
         return "not all of the handshake was kept"
-    for sender, hole in handshake.holes:
-        # Frames do not tell what came first: a hole is noticed late, and segments may arrive in any order.
+    if handshake.holes:  # wherever: one is noticed late, and segments may arrive in any order
+        sender, hole = handshake.holes[0]
         return f"the capture lacks records of the {sender} before frame {hole.frame}"
     suite = handshake.suite
     if suite is None or suite.hash.lower() not in algorithms_available:

@@ -266,7 +266,7 @@ class _Analysis:
         self._decoder = Decoder(limits, self._issues)
         self._table = ConnectionTable(limits.connections, limits.bygone_connections)
         self._associations: Associations | None = None
-        """Those of DTLS; made when there are datagrams."""
+        """Those of DTLS and QUIC; made when there are datagrams."""
         self._assembler = Assembler(capture.name, limits, self._issues, setup.tls_ports)
         self._report = CaptureReport(capture=capture.name, format=capture.format)
         self._keyring = Keyring(secrets.log, secrets.private_keys)
@@ -408,11 +408,11 @@ class _Analysis:
         for connection in self._table.drop_idle():
             self._issues.add("connections", "Too many connections at once: the longest idle were let go.")
             self._finish(connection)
-        if self._held > self._limits.held_bytes:
+        if self._held > self._limits.held_bytes // 2:
             self._hold_less()
 
     def _follow_datagrams(self, batch: "DatagramBatch") -> None:
-        """Take the batch through the floors, as far as it may be DTLS."""
+        """Take the batch through the floors, as far as it may be DTLS or QUIC."""
         if self._associations is None:
             from analyzer.associations import Associations
 
@@ -425,8 +425,12 @@ class _Analysis:
             self._finish_association(association)
 
     def _hold_less(self) -> None:
-        """Let go of the connections idle longest, until less is kept of all of them."""
-        for connection in list(self._table):
+        """Let go of connections that were closed just now; where that is not enough, of those idle longest."""
+        while self._closed and self._held > self._limits.held_bytes // 4:
+            follower = next(iter(self._closed))
+            self._finish(follower.connection)
+            self._table.drop(follower.connection)
+        for connection in list(self._table) if self._held > self._limits.held_bytes else ():
             if self._held <= self._limits.held_bytes * 3 // 4:
                 return
             if connection.follower is not None and connection.follower.held:
@@ -503,7 +507,7 @@ _DEFECTS = {
     "frames-cut": "The capture holds only the first bytes of frames that carry TLS.",
     "segments-not-captured": "The capture lacks segments of TLS connections that the receiver acknowledged.",
     "segments-missing": "Segments of TLS connections are missing.",
-    "datagrams-missing": "Datagrams with parts of DTLS handshakes are missing.",
+    "datagrams-missing": "Datagrams with parts of DTLS or QUIC handshakes are missing.",
     "records-damaged": "Bytes within a TLS connection are no records.",
     "overlaps-differ": "Segments of TLS connections bring other bytes for a place than came first, which count.",
 }

@@ -129,6 +129,17 @@ def test_bytes_kept_of_all_connections_together():
     assert "held-bytes" not in codes(analyzed(segments, batch_bytes=5000))
 
 
+def test_connections_that_were_closed_are_let_go_before_any_that_goes_on():
+    talks = [tls12(talk=Talk(client=client(number)).open()).fin("client").fin("server") for number in range(50)]
+    lasting = tls12(talk=Talk(client=client(50)).open())
+    segments = [*lasting.segments, *(segment for talk in talks for segment in talk.segments)]
+    segments += lasting.fin("client").segments[len(lasting.segments) - 1 :]
+    report = analyzed(segments, held_bytes=60_000, batch_bytes=5000)
+    assert not codes(report) & {"held-bytes"}
+    assert len(report.handshakes) == 51
+    assert report.handshakes[0].closed_by is not None
+
+
 def test_a_connection_that_never_stops_renegotiating():
     talk = Talk().open()
     for _ in range(1000):

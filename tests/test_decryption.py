@@ -309,6 +309,33 @@ def test_secrets_behind_the_traffic_are_found() -> None:
         assert api.analyze(without + late, trust="none").handshakes == [report]
 
 
+EXTENDED_MASTER_SECRET = b"\0\x17\0\0"
+
+
+@pytest.mark.parametrize("suite", [0x0081, 0xC100, 0xC0FF, 0x00C6, 0x0003, 0xC0B4, 0xC050, 0xFFFF])
+@pytest.mark.parametrize("label", ["CLIENT_RANDOM", "PMS_CLIENT_RANDOM"])
+@pytest.mark.parametrize("bound", [True, False])
+def test_any_cipher_suite_with_any_secret_is_read_without_complaint(suite: int, label: str, bound: bool) -> None:
+    """Secrets may come with the capture, and so from whoever made it."""
+    original = [*EVENTS["mutual-tls12.pcap"]]
+    at = next(i for i, e in enumerate(original) if isinstance(e, Record) and (e.fragment or b"")[:1] == b"\2")
+    record = original[at]
+    assert isinstance(record, Record) and record.fragment is not None
+    place = 4 + 2 + 32 + 1 + record.fragment[38]
+    fragment = record.fragment[:place] + suite.to_bytes(2) + record.fragment[place + 2 :]
+    assert EXTENDED_MASTER_SECRET in fragment
+    if not bound:
+        fragment = fragment.replace(EXTENDED_MASTER_SECRET, b"\x7f\x7f\0\0")
+    original[at] = replace(record, fragment=fragment)
+    [plain] = session(original, None)
+    assert plain.client_hello is not None
+    log = KeyLog()
+    log.read([f"{label} {plain.client_hello.random.hex()} {'5a' * 48}".encode()])
+    [handshake] = session(original, Keyring(log))
+    assert messages_of([handshake]) == messages_of([plain])
+    assert "fail" not in {proof.status for proof in proofs(handshake, PublicKeys()) if proof.message == "finished"}
+
+
 # What nobody may see
 
 

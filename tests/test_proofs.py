@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from captured import read
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa, utils
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from followed import handshakes, rebuilt
 from forge import Frame, pcap
 from hypothesis import given
@@ -18,7 +19,8 @@ from analyzer import api
 from analyzer.pki.public_keys import PublicKeys
 from analyzer.results import ProofReport
 from analyzer.tls import messages
-from analyzer.tls.handshake import Handshake, Sent
+from analyzer.tls.handshake import Decryption, Handshake, Sent
+from analyzer.tls.keyschedule import SSL3
 from analyzer.tls.proofs import proofs
 from analyzer.tls.record import Hole
 from analyzer.tls.signatures import verify
@@ -37,6 +39,15 @@ SIGNED = [
     if any(proof.status == "pass" for proof in proofs(handshake, KEYS))
 ]
 MUTUAL = next(handshake for name, handshake in SIGNED if name == "mutual-tls12.pcap")
+TLS13 = next(
+    handshake
+    for handshake in handshakes(
+        CAPTURES / "hello-retry-request-mutual.pcap",
+        trust="none",
+        keylog=CAPTURES / "keys" / "hello-retry-request-mutual.keys",
+    )
+)
+TLS13_HELLOS = [one for one in TLS13.sent if one.name in ("client_hello", "server_hello", "hello_retry_request")]
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -204,6 +215,21 @@ def test_a_key_exchange_that_nobody_here_knows_is_no_forgery(code: int) -> None:
     assert "not known" in (found.reason or "")
 
 
+def test_an_unknown_hash_is_no_reason_to_fail_or_to_break() -> None:
+    """TLS 1.3 with GOST's suites, and messages in clear that should not be."""
+    hellos = [*TLS13_HELLOS]
+    for at, one in enumerate(hellos):
+        if one.sender == "server":
+            raw = bytearray(one.raw)
+            suite = 4 + 2 + 32 + 1 + raw[38]
+            raw[suite : suite + 2] = (0xC103).to_bytes(2)
+            hellos[at] = changed(one, bytes(raw), 0x0304)
+    made = rebuilt(TLS13, [*hellos, *(one for one in TLS13.sent if one.message and one not in TLS13_HELLOS)])
+    assert made.suite is not None and made.suite.hash == "GOSTR3411"
+    made.decryption = TLS13.decryption
+    assert {one.status for one in proofs(made, KEYS)} == {"undetermined"}
+
+
 def test_messages_without_end_cost_no_more_than_some() -> None:
     verify = next(one for one in MUTUAL.sent if one.name == "certificate_verify")
     at = MUTUAL.sent.index(verify)
@@ -333,3 +359,61 @@ def test_an_unknown_scheme_is_undetermined_and_named(scheme: int) -> None:
     found = verify(P256.public_key(), scheme, b"", b"")
     assert found.status == "undetermined"
     assert found.algorithm
+
+
+# SSL 3.0, whose CertificateVerify covers the master secret (RFC 6101, section 5.6.8)
+
+MASTER = bytes(range(48))
+
+
+def ssl3_digests(covered: bytes) -> bytes:
+    """MD5 and SHA-1, each over the messages, the master secret and its padding, then again over the outer ones."""
+    inner_md5 = md5(covered + MASTER + b"\x36" * 48).digest()
+    inner_sha1 = sha1(covered + MASTER + b"\x36" * 40).digest()
+    return md5(MASTER + b"\x5c" * 48 + inner_md5).digest() + sha1(MASTER + b"\x5c" * 40 + inner_sha1).digest()
+
+
+SHA1_ONLY = utils.Prehashed(hashes.SHA1())
+SSL3_KEYS = {
+    "rsa_pkcs1_md5_sha1": (RSA_KEY, pkcs1),
+    "dsa_sha1": (DSA_KEY, lambda key, digests: key.sign(digests[16:], SHA1_ONLY)),
+    "ecdsa_sha1": (P256, lambda key, digests: key.sign(digests[16:], ec.ECDSA(SHA1_ONLY))),
+}
+
+
+def ssl3(key: Any, sign: Any) -> Handshake:
+    """A mutual handshake as SSL 3.0 has it, in which the client signs with this key."""
+    encoded = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    sent: list[Sent] = []
+    for one in MUTUAL.sent:
+        raw = one.raw
+        if one.name == "server_hello":
+            raw = raw[:4] + b"\3\0" + raw[6:]
+        elif one.name == "certificate" and one.sender == "client":
+            entry = len(encoded).to_bytes(3) + encoded
+            raw = b"\x0b" + (len(entry) + 3).to_bytes(3) + len(entry).to_bytes(3) + entry
+        elif one.name == "certificate_verify":
+            signature = sign(key, ssl3_digests(b"".join(each.raw for each in sent)))
+            raw = b"\x0f" + (len(signature) + 2).to_bytes(3) + len(signature).to_bytes(2) + signature
+        elif one.message is None:
+            break
+        sent.append(changed(one, raw, SSL3))
+    made = rebuilt(MUTUAL, sent)
+    made.decryption = Decryption(MASTER)
+    return made
+
+
+@pytest.mark.parametrize("algorithm", SSL3_KEYS)
+def test_in_ssl3_the_client_signs_the_master_secret_too(algorithm: str) -> None:
+    made = ssl3(*SSL3_KEYS[algorithm])
+    assert made.version == SSL3
+    found = proof(made, "certificate_verify")
+    assert (found.status, found.algorithm) == ("pass", algorithm)
+    made.decryption = Decryption(MASTER[::-1])
+    assert proof(made, "certificate_verify").status == "fail"
+    made.decryption = None
+    found = proof(made, "certificate_verify")
+    assert (found.status, found.reason) == (
+        "undetermined",
+        "in SSL 3.0 it covers the master secret, which is not known",
+    )

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from hashlib import algorithms_available
 from typing import TYPE_CHECKING
 
 from analyzer.tls import messages
@@ -130,6 +131,8 @@ def _master(handshake: Handshake, pre_master: bytes) -> bytes | str:
     exchange = handshake.first("client_key_exchange", "client")
     if hello is None or answer is None or suite is None or version is None or exchange is None:
         return "its key exchange cannot be read"
+    if suite.hash.lower() not in algorithms_available:
+        return f"cannot decrypt: {suite.hash}"
     if not answer.extended_master_secret:
         return master_secret(pre_master, hello.random, answer.random, version, suite)
     missing = lacks(handshake, exchange)

@@ -115,6 +115,8 @@ def _certificate_verify(handshake: Handshake, sent: Sent, suite: Suite, version:
     key = _key(handshake, sent, key_of)
     if isinstance(key, str):
         return Verification("undetermined", None, missing if handshake.is_tls13 and missing else key)
+    if handshake.is_tls13 and suite.hash.lower() not in algorithms_available:
+        return Verification("undetermined", None, missing)
     content = covered(handshake, sent)
     if version == SSL3:
         master = handshake.decryption.master if handshake.decryption else None

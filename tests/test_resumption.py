@@ -158,6 +158,15 @@ def test_the_length_of_an_identity_tells_the_ticket() -> None:
     assert any("1098" in one.says for one in again.evidence)
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_tickets_may_share_a_record(count: int) -> None:
+    """BoringSSL and rustls send all in one."""
+    size = 17 + count * (1162 + 13 + 32)
+    again = reports(first(size, mutual=True), with_psk(bytes(1162)))[1]
+    assert (again.resumes, again.authentication, again.authentication_basis) == (FIRST, "mutual", "inherited")
+    assert reports(first(size + 1, mutual=True), with_psk(bytes(1162)))[1].resumes is None
+
+
 def test_the_latest_that_fits_is_taken_if_all_agree() -> None:
     assert reports(first(250), first(250), with_psk(bytes(208)))[2].resumes == HandshakeReference(1, 0)
     mixed = reports(first(250), first(250, mutual=True), with_psk(bytes(208)))[2]

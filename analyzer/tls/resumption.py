@@ -13,6 +13,7 @@ _KEPT = 20_000
 _KEPT_PAIRS = 5_000
 _KEPT_OF_PAIR = 16
 _EARLY_RECORDS = 16
+_PACKED_TICKETS = 4
 
 
 @dataclass(slots=True, frozen=True)
@@ -135,12 +136,13 @@ class Lineage:
         if known is not None or how.external:
             return known, None
         # Without keys the ticket is unseen, but its length is that of the identity: a NewSessionTicket has 13 to
-        # 21 bytes, a nonce and a few extensions beside it, and a record its type, tag and perhaps padding.
+        # 21 bytes, a nonce and a few extensions beside it, and a record its type, tag and perhaps padding. Servers
+        # that pack (BoringSSL, rustls) send several alike in one record.
         fitting = [
             (candidate.first_frame, length, candidate)
             for candidate, lengths in self._encrypted.get(_pair(handshake, client, server), ())
             for length in lengths
-            if 13 <= length - len(identity) - 17 <= 13 + 8 + 32 + 16 and candidate.first_frame < handshake.first_frame
+            if _holds_ticket(length - 17, len(identity)) and candidate.first_frame < handshake.first_frame
         ]
         if not fitting:
             return None, None
@@ -161,6 +163,14 @@ class Lineage:
             self._sessions[key] = original
         if len(self._sessions) > _KEPT:
             self._sessions.popitem(last=False)
+
+
+def _holds_ticket(content: int, ticket: int) -> bool:
+    """Whether a record may hold NewSessionTickets that are equally long, with tickets of this length."""
+    if 13 <= content - ticket <= 13 + 8 + 32 + 16:
+        return True
+    counts = (count for count in range(2, _PACKED_TICKETS + 1) if content % count == 0)
+    return any(13 <= content // count - ticket <= 13 + 8 + 32 for count in counts)
 
 
 _Pair = tuple[str, Endpoint, str | None]

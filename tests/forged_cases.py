@@ -197,8 +197,8 @@ def forged(
             warning, _, alert = detail.rpartition("/")
             known = None if alert == "encrypted" else ALERTS[alert]
             level = None if known is None else 1 if warning else 2
-            facts.alerts.append(Alert(sender, frame, time, level, known))
             shown = "encrypted" if known is None else "decrypted" if decrypted else "cleartext"
+            facts.alerts.append(Alert(sender, frame, time, level, known, shown))
             facts.sent.append(Sent(sender, "alert", frame, time, 2, shown))
         else:
             message = _message(

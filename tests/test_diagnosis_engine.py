@@ -117,6 +117,7 @@ def test_an_issuer_that_we_know_may_be_unknown_to_the_client() -> None:
         (f"{TLS13_FLIGHT} C>alert:certificate_expired C>fin", "server-certificate-expired"),
         (f"{TLS13_FLIGHT} C>alert:bad_certificate C>fin", "server-certificate-refused"),
         ("S>server_hello S>ccs S>data:23 S>data:19 S>fin", "authorities-list-too-large"),
+        ("S>server_hello S>ccs S>data:19 S>fin", "handshake-refused"),
         ("S>server_hello S>ccs S>data:65 S>data:162 S>data:35 S>fin", "no-common-signature-scheme"),
     ],
 )
@@ -124,7 +125,7 @@ def test_without_keys_the_most_that_can_be_known_is_said(steps: str, root: str) 
     report = diagnosed(forged(steps, version=TLS13))
     assert report.outcome == "failed"
     assert report.root_cause == root
-    if "alert:bad" not in steps:
+    if "alert:bad" not in steps and root != "handshake-refused":
         assert report.findings[0].confidence == "likely", "certain it is not"
 
 
@@ -133,6 +134,32 @@ def test_a_close_that_only_answers_one_is_not_blamed() -> None:
     made = case(report)
     assert (made.ending.sender, made.ending.how) == ("server", "fin")
     assert diagnosed(report).root_cause == "client-certificate-refused"
+
+
+def test_an_alert_that_answers_a_close_in_mid_handshake_is_not_blamed() -> None:
+    """JSSE then says handshake_failure, whatever made the client close."""
+    expired = {"server": [EXPIRED], "server_chain": chain(WAS_EXPIRED)}
+    left = forged(f"{TLS12_FLIGHT} C>fin S>alert:handshake_failure S>fin", **expired)
+    assert case(left).ending.sender == "client"
+    assert diagnosed(left).root_cause == "server-certificate-expired"
+    refused = forged("C>fin S>alert:handshake_failure S>fin")  # a client that merely has no more to send
+    assert case(refused).ending.words == "sent the alert handshake_failure"
+
+
+def test_a_server_that_stops_behind_its_hello_may_lack_an_application_protocol() -> None:
+    for answer in ("", "C>data:19"):
+        steps = f"S>server_hello S>ccs S>data:19 {answer} S>fin"
+        report = diagnosed(forged(steps, version=TLS13, hello=client_hello(versions=[TLS13], alpn=["mqtt"])))
+        assert report.root_cause == "no-common-alpn"
+        assert report.findings[0].confidence == "likely"
+
+
+def test_a_server_may_be_refused_behind_the_client_s_finished() -> None:
+    """NSS judges the certificate while the handshake goes on."""
+    late = f"{TLS12_FLIGHT} C>client_key_exchange C>ccs C>encrypted:40 C>alert:encrypted S>ccs S>encrypted:40 C>fin"
+    report = diagnosed(forged(late, server=[EXPIRED], server_chain=chain(WAS_EXPIRED)))
+    assert (report.outcome, report.root_cause) == ("failed", "server-certificate-expired")
+    assert diagnosed(forged(late)).root_cause == "server-certificate-refused"
 
 
 # Ranks

@@ -215,6 +215,39 @@ def test_the_client_may_refuse_the_server() -> None:
     assert verdict(tls13(PACKED, [35]).fin("client")) == ("undetermined", "failed")
 
 
+def test_the_server_may_refuse_as_soon_as_it_has_the_certificate() -> None:
+    """It does not wait for CertificateVerify and Finished, where these come in segments of their own."""
+    talk = tls13(ASKS, [1708], ("server", [19]), ("client", [281, 69]))
+    assert verdict(talk) == ("mutual", "failed")
+    assert verdict(talk.fin("server")) == ("mutual", "failed")
+    # Data of a server that does not wait for the client are no answer to its flight.
+    ahead = tls13(ASKS, [1708], ("server", [90, 19]), ("client", [281, 69]))
+    assert verdict(ahead) == ("mutual", "incomplete")
+
+
+@pytest.mark.parametrize("answer", [[], [19]])
+def test_the_server_may_break_off_its_flight(answer: list[int]) -> None:
+    """Right behind ServerHello (rustls and Go, for want of an application protocol), or where it would ask."""
+    for flight in ([19], [23, 19]):
+        report = tls13(flight, answer).fin("server").report
+        assert (report.authentication, report.outcome) == ("undetermined", "failed")
+        assert any("ends in an alert" in one.says for one in report.evidence)
+        assert sizes_of(tls13(flight, answer).fin("server")).answer == "unknown"
+    assert verdict(tls13([19], [])) == ("undetermined", "failed")
+    # What may be EncryptedExtensions, or a whole flight and a farewell, is not known to be that.
+    assert verdict(tls13([35], [])) == ("undetermined", "incomplete")
+    assert verdict(tls13([2300, 19], [])) == ("undetermined", "incomplete")
+    assert verdict(tls13([2300, 19], [77], ("server", [250]))) == DECLINED
+
+
+def test_an_empty_certificate_may_be_compressed() -> None:
+    """tlslite-ng; 12 bytes by zlib (RFC 8879)."""
+    hello = client_hello((27, bytes.fromhex("020001")))
+    assert verdict(tls13(ASKS, [41, 69], ("server", [250]), hello=hello)) == DECLINED
+    assert verdict(tls13(ASKS, [41, 69], ("server", [250]))) == ("undetermined", "incomplete")
+    assert verdict(tls13(ASKS, [60, 69], ("server", [250]), hello=hello)) == ("undetermined", "incomplete")
+
+
 def test_node_leaves_without_an_alert() -> None:
     assert verdict(tls13(ASKS, PRESENTS).fin("server")) == ("mutual", "failed")
     assert verdict(tls13(ASKS, PRESENTS).rst("server")) == ("mutual", "failed")
@@ -448,7 +481,7 @@ def test_any_sizes_yield_a_consistent_verdict(
 @given(lengths, lengths, st.data())
 def test_a_shorter_capture_never_knows_otherwise(server: list[int], client: list[int], data: st.DataObject) -> None:
     """Of a verdict that more of the same conversation changes, nothing may be said before."""
-    assume(client[:1] not in ([19], [35]))  # after an alert nobody goes on
+    assume(client[:1] not in ([19], [35]) and 19 not in server)  # after an alert nobody goes on
     whole = tls13(server, client, ("server", [250]), ("client", [100]), ("server", [100]))
     cut = Talk(segments=whole.segments[: data.draw(st.integers(5, len(whole.segments)))])
     before: Any = cut.report

@@ -1,7 +1,9 @@
 """Established, failed, or not to be seen: how a handshake ended. (TLS 1.3 by sizes: test_inference.)"""
 
 import pytest
+from forged_cases import TLS12_FLIGHT, forged
 from talk import (
+    ALERT,
     CCS,
     CLIENT_KEY_EXCHANGE,
     ENCRYPTED_FINISHED,
@@ -13,6 +15,7 @@ from talk import (
     client_hello,
     handshake,
     protected,
+    record,
     server_hello,
     tls12,
 )
@@ -90,6 +93,29 @@ def test_a_warning_before_the_end_is_told() -> None:
     report = Talk().open().send("client", HELLO).send("server", alert(1, 112)).fin("server").report
     assert ended(report) == "failed"
     assert any("unrecognized_name" in one.says for one in report.evidence)
+
+
+def test_an_alert_that_crosses_the_last_finished_is_a_refusal() -> None:
+    """NSS refuses the server's certificate behind its own Finished, without waiting for the server's."""
+    hidden = record(ALERT, bytes(26))
+    crossed = tls12(answer=False).send("client", hidden).send("server", CCS + ENCRYPTED_FINISHED)
+    assert ended(crossed.report) == "failed"
+    assert ended(crossed.fin("client").rst("server").report) == "failed"
+    assert any("before it had seen" in one.says for one in crossed.report.evidence)
+    assert ended(tls12().send("client", hidden).fin("client").report) == "established"
+    ahead = tls12(answer=False).send("client", protected(99) + hidden).send("server", CCS + ENCRYPTED_FINISHED)
+    assert ended(ahead.report) == "established"
+
+
+@pytest.mark.parametrize("sender", ["C", "S"])
+def test_an_alert_that_can_be_read_may_refuse_the_peer_behind_finished(sender: str) -> None:
+    """NSS does so with servers, and servers that ask about a certificate only when the handshake is over."""
+    finished = f"{TLS12_FLIGHT} C>client_key_exchange C>ccs C>finished S>ccs S>finished"
+    for name, expected in (("bad_certificate", "failed"), ("1/close_notify", "established")):
+        report = forged(f"{finished} {sender}>alert:{name} {sender}>fin", decrypted=True)
+        assert report.outcome == expected
+    refused = f"{sender}>alert:bad_certificate"
+    assert forged(f"{finished} {sender}>data:90 {refused}", decrypted=True).outcome == "established"
 
 
 def test_what_comes_after_does_not_take_it_back() -> None:

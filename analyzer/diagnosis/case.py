@@ -48,6 +48,16 @@ _HANDSHAKE_TYPES = {
 }
 _ENDS_NOTHING = frozenset(("close_notify", "no_renegotiation", "no_certificate", "unrecognized_name", "user_canceled"))
 """Alerts that, as warnings, do not end a handshake (RFC 5246, section 7.2)."""
+_ABOUT_CERTIFICATES = frozenset(
+    (
+        "bad_certificate",
+        "unsupported_certificate",
+        "certificate_revoked",
+        "certificate_expired",
+        "certificate_unknown",
+        "unknown_ca",
+    )
+)
 _ANSWERS_A_CLOSING = frozenset(("close_notify", "decode_error", "internal_error", "unexpected_message"))
 """Alerts that a stack may send because the peer has closed in mid-handshake."""
 
@@ -129,6 +139,8 @@ class Case:
         what the server says of the client's flight."""
         if alert.how == "encrypted-alert":
             return self.facts is not None and not self.facts.is_tls13
+        if alert.alert == "handshake_failure":  # JSSE; a server whose flight was not answered has nothing to refuse
+            return self.stage == "server-authentication" and alert.sender == "server"
         return alert.alert in _ANSWERS_A_CLOSING
 
     def _closing(self) -> Ending | None:
@@ -167,6 +179,8 @@ class Case:
             return []
         hidden = [sent for sent in facts.sent if sent.name == "application_data" and sent.protection == "encrypted"]
         flight = [sent for sent in hidden if sent.sender == "server"]
+        if self.sizes is not None and self.sizes.cut is not None:
+            return flight[: flight.index(self.sizes.cut) + 1]
         paddings = (0, inference.JSSE_PADDING)
         sizes = [inference.Sizes(facts.suite.hash_length, facts.suite.tag_length or 16, each) for each in paddings]
         if len(flight) < 2 or len(flight) != len(hidden) or flight[-1].length not in {size.alert for size in sizes}:
@@ -217,7 +231,9 @@ class Case:
             presented = self.report.client_certificate_presented is True
             return ending if presented and self.stage == "client-authentication" else None
         shown = bool(self.report.certificates["server"]) or self.hidden_server_certificate
-        return ending if shown and self.stage == "server-authentication" else None
+        # NSS judges the certificate while the handshake goes on, and may refuse it behind its own Finished.
+        late = ending.how == "encrypted-alert" or ending.alert in _ABOUT_CERTIFICATES
+        return ending if shown and (late or self.stage == "server-authentication") else None
 
     @property
     def hidden_server_certificate(self) -> bool:

@@ -21,9 +21,14 @@ _SMALLEST_CERTIFICATE = 110
 """Smaller than a record with any Certificate that carries a key, larger than any flight without one."""
 _SMALLEST_FLIGHT = 180
 """Likewise of a record with a whole flight: a raw Ed25519 key, its signature, and Finished."""
+_SMALLEST_SERVER_FLIGHT = 300
+"""Smaller than all records together of a server that sends a certificate."""
 _CLIENT_EXTENSIONS = 10
 """An EncryptedExtensions of the client's with empty application settings (draft-vvv-tls-alps)."""
 _APPLICATION_SETTINGS = (17513, 17613)
+_COMPRESSION = 27
+_COMPRESSED_EMPTY = range(17, 37)
+"""Content of a CompressedCertificate of no entries: 12 bytes and what a compressor makes of 4 (RFC 8879)."""
 _FULL_RECORD = (1 << 14) + 1
 """Content and its type, of the largest record."""
 _BLOCKS = (4096, 2048, 1024, 512, 256, 128, 64, 32)
@@ -88,6 +93,8 @@ class Inference:
     """What looks like the client's answer to a request after the handshake (RFC 8446, section 4.6.2)."""
     answered: bool = False
     """The client sent protected records behind the server's flight."""
+    cut: Sent | None = None
+    """The alert with which the server broke off its flight."""
     client_finished: Sent | None = None
     """The record with the client's Finished."""
     alert: Sent | None = None
@@ -110,6 +117,10 @@ Records = list[tuple[int, Sent]]
 
 def infer(handshake: Handshake) -> Inference:
     """Judge the first flights of both sides by the sizes of their records."""
+    if handshake.is_dtls:
+        from analyzer.tls import inference_dtls
+
+        return inference_dtls.infer(handshake)
     result = Inference()
     suite, hello = handshake.suite, handshake.server_hello
     if suite is None or hello is None:
@@ -131,7 +142,8 @@ def infer(handshake: Handshake) -> Inference:
     result.flights.update(i for i, _ in flight)
     if not _are_padded(server, "server", tag, result):
         _judge_server(handshake, flight, sizes, result)
-    if client and not _are_padded(client, "client", tag, result):
+    _judge_cut(handshake, flight, client, sizes, result)
+    if client and result.cut is None and not _are_padded(client, "client", tag, result):
         _judge_client(handshake, client, sizes, result)
     _judge_acceptance(handshake, server, client, sizes, result)
     _judge_afterwards(handshake, server, client, sizes, result)
@@ -240,6 +252,25 @@ def _judge_server(handshake: Handshake, flight: Records, sizes: list[Sizes], res
     result.because(last, "server", says)
 
 
+def _judge_cut(handshake: Handshake, flight: Records, client: Records, sizes: list[Sizes], result: Inference) -> None:
+    """An alert instead of the rest of the server's flight, which the client answers with nothing but alerts."""
+    if not flight or handshake.has_hole("server", until=flight[-1][1]):
+        return
+    # With padding it is as long as an EncryptedExtensions may be without.
+    alerts = {size.alert for size in sizes if not size.padding or handshake.closings}
+    *ahead, last = (sent.length for _, sent in flight)
+    if last not in alerts or any(sent.length not in alerts for _, sent in client):
+        return
+    # What came before is too little for a whole flight in one record.
+    if (ahead and _has_psk(handshake)) or sum(ahead) > _SMALLEST_SERVER_FLIGHT:
+        return
+    if any(length == size.finished for length in ahead for size in sizes):
+        return
+    result.cut = flight[-1][1]
+    result.roles[flight[-1][0]] = "alert"
+    result.because(result.cut, "server", f"The server's flight ends in an alert ({last}), and lacks its Finished.")
+
+
 class _Shape(NamedTuple):
     """A client's flight without a certificate."""
 
@@ -279,6 +310,14 @@ def _judge_client(handshake: Handshake, client: Records, sizes: list[Sizes], res
             certificate = "an empty Certificate" if shape.answer == "declined" else "no Certificate"
             result.because(first, "client", f"The client's flight ({lengths}) is Finished and {certificate}.")
             return
+    if _is_empty_compressed(handshake, client, sizes):
+        result.answer = "declined"
+        result.client_finished = client[1][1]
+        result.roles |= {index: "compressed_certificate", client[1][0]: "finished"}
+        lengths = f"{first.length} {client[1][1].length}"
+        says = f"The client's flight ({lengths}) is Finished and an empty Certificate, compressed."
+        result.because(first, "client", says)
+        return
     alerts = {size.alert for size in sizes}
     if first.length in alerts and all(sent.length in alerts for _, sent in client):
         result.answer = "refused-server"
@@ -288,6 +327,15 @@ def _judge_client(handshake: Handshake, client: Records, sizes: list[Sizes], res
         return
     may_hide = with_settings or (hello is not None and hello.early_data)
     _judge_presented(client, sizes, result, may_hide=may_hide)
+
+
+def _is_empty_compressed(handshake: Handshake, client: Records, sizes: list[Sizes]) -> bool:
+    """Whether the flight begins with a Certificate too small for any, of a client that knows compression."""
+    hello = handshake.client_hello
+    if hello is None or hello.extension(_COMPRESSION) is None or len(client) < 2:
+        return False
+    first, second = client[0][1].length, client[1][1].length
+    return any(second == size.finished and first - size.of(0) in _COMPRESSED_EMPTY for size in sizes)
 
 
 def _judge_presented(client: Records, sizes: list[Sizes], result: Inference, *, may_hide: bool) -> None:
@@ -336,12 +384,15 @@ def _judge_acceptance(
             result.accepted = True
         return
     done = next(i for i, sent in client if sent is result.client_finished)
-    later = [(i, sent) for i, sent in server if i > done]
     alerts = {size.alert for size in sizes}
+    later = [(i, sent) for i, sent in server if i > client[0][0]]
+    if any(i < done and sent.length not in alerts for i, sent in later):
+        # Data of a server that does not wait for the client's flight. An alert may refuse the Certificate at once.
+        later = [(i, sent) for i, sent in later if i > done]
     if not later:
         return
     index, first = later[0]
-    lost = any(who == "server" and hole.frame >= result.client_finished.frame for who, hole in handshake.holes)
+    lost = any(who == "server" and hole.frame >= client[0][1].frame for who, hole in handshake.holes)
     only_alerts = all(sent.length in alerts for _, sent in later)
     if first.length not in alerts:
         result.accepted = True
@@ -349,7 +400,8 @@ def _judge_acceptance(
         result.accepted = False
         result.alert = first
         result.roles[index] = "alert"
-        says = f"The server's first record behind the client's flight is an alert ({first.length})."
+        where = "behind" if index > done else "within"
+        says = f"The server's first record {where} the client's flight is an alert ({first.length})."
         result.because(first, "server", says)
 
 

@@ -44,7 +44,8 @@ def _judge_tls12(handshake: Handshake) -> End:
     finished = {sender: _finished(handshake, sender) for sender in ("client", "server")}
     if finished["client"] and finished["server"]:
         last = max((sent for sent in finished.values() if sent), key=lambda sent: sent.frame)
-        return End("established", "observed", _saw(last, "Both sides have sent Finished."), last)
+        established = End("established", "observed", _saw(last, "Both sides have sent Finished."), last)
+        return _taken_back(handshake, last) or established
     # Without a version it may be TLS 1.3, whose handshake records look like data.
     least = 1 if handshake.version is not None else _MORE_THAN_A_HANDSHAKE
     if min(handshake.application_data.values()) >= least:
@@ -54,6 +55,31 @@ def _judge_tls12(handshake: Handshake) -> End:
 
 
 _MORE_THAN_A_HANDSHAKE = 10
+
+
+def _taken_back(handshake: Handshake, finished: Sent) -> End | None:
+    """An alert that revokes the handshake although both sides have sent Finished, `finished` being the last.
+
+    Either it passed before that, so that its sender had not seen it; or it says that it refuses the peer. NSS judges
+    the server's certificate while the handshake goes on, and some servers ask about the client's when it is over.
+    Whoever sends data did not give up: its alert was a warning, or its farewell (it need not wait for the last
+    Finished, RFC 7918).
+    """
+    for alert in handshake.alerts:
+        if handshake.application_data[alert.sender] or handshake.is_dtls:
+            continue
+        if alert.fatal and alert.protection == "decrypted" and alert.description in _REFUSES_PEER:
+            return _failed_by(alert)
+        if alert.sender != finished.sender and alert.frame < finished.frame and alert.level in (None, 2):
+            if alert.description is not None:
+                return _failed_by(alert)
+            says = f"The {alert.sender} sent an alert before it had seen the {finished.sender}'s Finished, and no data."
+            return End("failed", "observed", Evidence(alert.frame, alert.sender, "alert", says))
+    return None
+
+
+_REFUSES_PEER = frozenset((40, *range(42, 50), 116))
+"""handshake_failure, all that is wrong with certificates, access_denied, certificate_required."""
 
 
 def _finished(handshake: Handshake, sender: Sender) -> Sent | None:
@@ -81,6 +107,9 @@ def _judge_tls13(handshake: Handshake, inference: Inference | None) -> End:
     if inference.answer == "refused-server":
         says = "The client answered the server's flight with an encrypted alert."
         return End("failed", "inferred", _saw(inference.alert, says))
+    if inference.cut is not None:
+        says = "The server broke off its flight with an encrypted alert."
+        return End("failed", "inferred", _saw(inference.cut, says))
     if inference.accepted is False:
         says = "The server answered the client's flight with an encrypted alert and nothing else."
         return End("failed", "inferred", _saw(inference.alert, says), done)
@@ -135,7 +164,8 @@ def _judge_decrypted(handshake: Handshake, finished: Sent) -> End:
     if refusal is not None:
         return _failed_by(refusal)
     answered = handshake.first("certificate", "client") or handshake.first("compressed_certificate", "client")
-    if not replies and answered is not None:
+    acknowledged = handshake.datagrams.acknowledged["server"] if handshake.datagrams is not None else 0
+    if not replies and answered is not None and acknowledged < finished.frame:
         return _judge_silence(handshake, finished, answered=True)
     return End("established", "decrypted", _saw(finished, "Both sides have sent Finished."), finished)
 

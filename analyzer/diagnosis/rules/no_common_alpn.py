@@ -3,7 +3,8 @@
 What it means: The client offers protocols by ALPN (h2, http/1.1, mqtt …), and the server supports none of them. Servers
 may go on without a protocol; this one insists.
 
-On the wire: ClientHello, then no_application_protocol by the server.
+On the wire: ClientHello, then no_application_protocol by the server; in TLS 1.3 Go, rustls and Java send it encrypted,
+right behind the ServerHello.
 
 Client's owner: Offer the protocol that is spoken on this port.
 
@@ -23,15 +24,18 @@ WHEN = ("failed",)
 
 
 def judge(case: Case) -> Judgment | None:
-    """The alert says so."""
+    """The alert says so; or the server stops where its choice would be, with an alert that is encrypted."""
     ending = case.ending
-    if ending.alert != "no_application_protocol" or ending.sender is None:
+    if ending.sender is None:
+        return None
+    stops = bool(case.hello and case.hello.alpn) and len(case.cut_flight) == 1
+    if ending.alert != "no_application_protocol" and not stops:
         return None
     offered = listed(list((case.hello.alpn if case.hello else None) or ()), 8) or "no protocol"
     return Judgment(
-        confidence="certain",
+        confidence="likely" if stops else "certain",
         summary=f"{sentence(case.name('client'))} offers {offered} by ALPN, and {case.name(ending.sender)} "
-        f"{ending.words}.",
+        f"{ending.words}{', right behind its ServerHello' if stops else ''}.",
         remedy=advise(
             client="offer the application protocol that the server speaks on this port.",
             server="add one of the client's protocols to its list.",

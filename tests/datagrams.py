@@ -139,7 +139,8 @@ def certificate(*entries: bytes) -> bytes:
 
 
 LEAF = b"\x30\x82\x02\x00" + bytes(512)
-REQUEST = b"\x01\x40" + vector(2, b"\x04\x03") + vector(2, b"")
+SCHEMES = bytes.fromhex("040308040401050308050501")
+REQUEST = b"\x02\x01\x40" + vector(2, SCHEMES) + vector(2, b"")
 COOKIE = bytes(range(20))
 VERIFY = struct.pack(">H", DTLS10) + vector(1, COOKIE)
 """The body of a HelloVerifyRequest."""

@@ -116,6 +116,7 @@ def test_a_fatal_alert_ends_it() -> None:
     exchange = hellos().each("server", *server_flight(asks=True)).each("client", *client_flight(certificates=()))
     report = exchange.send("client", change_cipher_spec(), finished()).send("server", alert(2, 40)).report
     assert (report.outcome, report.authentication) == ("failed", "requested-not-provided")
+    assert report.root_cause == "client-certificate-missing"
     assert [(one.sender, one.description) for one in report.alerts] == [("server", "handshake_failure")]
 
 

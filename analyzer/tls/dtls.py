@@ -93,12 +93,17 @@ class DtlsSession:
         """Take a datagram, in the order of the capture."""
         current = self._current()
         side = self._sides[datagram.direction]
-        unified = current is not None and current.is_tls13
         before = len(current.sent) if current is not None else 0
-        repeats = False
-        for record in dtls_record.records(datagram, side.id_length, unified=unified):
+        position, repeats, now = 0, False, current
+        while True:
+            # What one record says decides how the next one begins.
+            unified = now is not None and now.is_tls13
+            record = dtls_record.record_at(datagram, position, side.id_length, unified=unified)
+            if record is None:
+                break
+            position += len(record.header) + record.length
             repeats = self._record(datagram, record) or repeats
-        now = self._current()
+            now = self._current()
         if now is None or now.datagrams is None:
             return
         _touch(now.datagrams, datagram.frame, datagram.time)
@@ -254,6 +259,8 @@ class DtlsSession:
         if plain is None:
             return False
         side = self._sides[datagram.direction]
+        if plain.type == dtls_record.ACK and current.datagrams is not None:
+            current.datagrams.acknowledged[current.sender(datagram.direction)] = datagram.frame
         if plain.type == dtls_record.HANDSHAKE:
             self._fragments(datagram, plain.content, _DEFAULT_VERSION, "decrypted")
         elif plain.type == dtls_record.ALERT:

@@ -70,24 +70,19 @@ class DtlsRecord:
     """Why the capture lacks it."""
 
 
-def records(datagram: Datagram, id_length: int | None, *, unified: bool) -> Iterator[DtlsRecord]:
-    """The records of a datagram, up to the first byte that cannot begin one.
+def record_at(datagram: Datagram, position: int, id_length: int | None, *, unified: bool) -> DtlsRecord | None:
+    """The record that begins here; None where none does.
 
     `id_length` is that of the receiver's connection id, None where none was agreed; `unified`: DTLS 1.3 was.
     """
-    data, position = datagram.data, 0
-    while position < len(data):
-        first = data[position]
-        if first >> 5 == 1 and unified:
-            record = _unified(datagram, position, id_length)
-        elif CHANGE_CIPHER_SPEC <= first <= ACK:
-            record = _plain(datagram, position, id_length)
-        else:  # STUN, ZRTP, TURN, RTP (RFC 7983, section 7), or damage
-            return
-        if record is None:
-            return
-        yield record
-        position += len(record.header) + record.length
+    if position >= len(datagram.data):
+        return None
+    first = datagram.data[position]
+    if first >> 5 == 1 and unified:
+        return _unified(datagram, position, id_length)
+    if CHANGE_CIPHER_SPEC <= first <= ACK:
+        return _plain(datagram, position, id_length)
+    return None  # STUN, ZRTP, TURN, RTP (RFC 7983, section 7), or damage
 
 
 def _plain(datagram: Datagram, position: int, id_length: int | None) -> DtlsRecord | None:

@@ -100,6 +100,8 @@ class Datagrams:
 
     repeated: dict[Sender, list[int]] = field(default_factory=lambda: {"client": [], "server": []})
     """Frames that brought nothing but what had been sent before."""
+    acknowledged: dict[Sender, int] = field(default_factory=lambda: {"client": 0, "server": 0})
+    """The last frame in which a side is known to have sent an ACK (RFC 9147, section 7)."""
     last_time: int = 0
     """Of its last datagram; nanoseconds since 1970-01-01 UTC."""
     last_frame: int = 0

@@ -131,6 +131,24 @@ def test_at_must_be_a_time() -> None:
 # Formats
 
 
+def test_people_read_what_the_verdict_rests_on_and_no_more() -> None:
+    told = chain(
+        "fail",
+        check("issuer-signature", "undetermined", got="not at hand"),
+        check("expires-soon", got="expires on 2027-01-01"),
+        check("name-match", got="another name"),
+    )
+    for name in ("table", "markdown"):
+        text = written(forged(told, chain("pass"), sent=[LEAF]), name).replace("\\", "")
+        assert text.index("fail: name-match: another name") < text.index("note: expires-soon: expires on 2027-01-01")
+        assert "not at hand" not in text
+    assert "seen 2 times (1 pass, 1 fail): a.pcap tcp 0, a.pcap tcp 1" in written(
+        forged(told, chain("pass"), sent=[LEAF]), "table"
+    )
+    open_one = chain("undetermined", check("issuer-known", "undetermined", got="no anchors"))
+    assert "undetermined: issuer-known: no anchors" in written(forged(open_one, sent=[LEAF]), "table")
+
+
 def test_json_tells_everything_and_jsonl_the_same() -> None:
     inventory = certificates(analyzer.analyze(MUTUAL, trust=CA))
     document = json.loads(written(inventory, "json"))

@@ -168,13 +168,13 @@ def _judged(
         for check in chain.checks
         if check.certificate == certificate.sha256 and check.status in ("fail", "undetermined")
     ]
-    if any(check.status == "fail" and side in _decides(check.check) for check in about):
+    if any(check.status == "fail" and side in decides(check.check) for check in about):
         return "fail", about
     return ("undetermined" if chain.anchor is None else "pass"), about
 
 
 @cache
-def _decides(check: str) -> tuple[str, ...]:
+def decides(check: str) -> tuple[str, ...]:
     """The sides whose chain fails where this check does."""
     return Check(check).decides
 

@@ -15,11 +15,11 @@ from pathlib import Path, PurePath
 from typing import Any, TextIO
 
 from analyzer.errors import UsageError
-from analyzer.inventory.collect import Entry, Inventory, Sighting
+from analyzer.inventory.collect import Entry, Inventory, Sighting, decides
 from analyzer.report import escape, words
 from analyzer.report.page import Color, Page, Piece
 from analyzer.report.serialize import timestamp
-from analyzer.results import SCHEMA_VERSION, CheckReport
+from analyzer.results import SCHEMA_VERSION, CheckReport, Status
 
 FORMATS = {
     "table": (".txt",),
@@ -35,6 +35,7 @@ SOON = 30
 """Days; a certificate that ends within them ends soon."""
 
 _WIDTH = 100
+_VERDICTS: tuple[Status, ...] = ("pass", "fail", "undetermined")
 _COLORS: dict[str, Color] = {"pass": "green", "fail": "red", "undetermined": "yellow"}
 
 
@@ -83,8 +84,8 @@ def table(inventory: Inventory, out: TextIO, *, color: bool = False, width: int 
         if certificate.san:
             page.flow(Piece(_names(entry), prose=True), indent=2)
         page.flow(Piece(f"sha256 {certificate.sha256}", "dim"), indent=2)
-        for check in entry.checks:
-            page.flow(Piece(_check(check, entry), _COLORS[check.status], prose=True), indent=2)
+        for word, text in _reasons(entry):
+            page.flow(Piece(f"{word}: {text}", _COLORS.get(word), prose=True), indent=2)
         page.flow(Piece(_seen(entry), "dim", prose=True), indent=2)
         page.end_block()
     page.flow(Piece(tally(inventory), "bold"))
@@ -109,7 +110,7 @@ def markdown(inventory: Inventory, out: TextIO) -> None:
             )
         )
         name = escape.markdown_code(certificate.subject)
-        notes += [f"- {name} {escape.markdown(_check(check, entry))}\n" for check in entry.checks]
+        notes += [f"- {name} {word}: {escape.markdown(text)}\n" for word, text in _reasons(entry)]
     out.write("".join("| " + " | ".join(row) + " |\n" for row in rows) + "\n")
     out.write("".join(notes) + ("\n" if notes else ""))
     out.write(f"**{tally(inventory)}**\n")
@@ -135,7 +136,7 @@ def tally(inventory: Inventory) -> str:
     """How many there are, what they are worth, and how many end soon."""
     text = f"{words.count(len(inventory), 'certificate')} in {words.count(inventory.captures, 'capture')}"
     verdicts = Counter(entry.verdict for entry in inventory)
-    parts = [f"{verdicts[word]:,} {word}" for word in ("pass", "fail", "undetermined") if verdicts[word]]
+    parts = [f"{verdicts[word]:,} {word}" for word in _VERDICTS if verdicts[word]]
     days = [entry.days_left for entry in inventory if entry.days_left is not None]
     ended, soon = sum(left < 0 for left in days), sum(0 <= left < SOON for left in days)
     ends = [f"{ended:,} expired"] if ended else []
@@ -159,17 +160,32 @@ def _names(entry: Entry, most: int = 20) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
+def _reasons(entry: Entry) -> list[tuple[str, str]]:
+    """What failed, what of that decides nothing (`note`), and what could not be decided where that is the verdict."""
+    sides = {side for side, word in entry.verdicts.items() if word is not None}
+    failed = [check for check in entry.checks if check.status == "fail"]
+    open_ones = [check for check in entry.checks if check.status == "undetermined"]
+    reasons = [("fail" if sides & {*decides(check.check)} else "note", _check(check, entry)) for check in failed]
+    reasons.sort(key=lambda reason: reason[0] != "fail")
+    if entry.verdict == "undetermined":
+        reasons += [("undetermined", _check(check, entry)) for check in open_ones]
+    return reasons
+
+
 def _check(check: CheckReport, entry: Entry) -> str:
     """A check that did not pass; where it is about another certificate of the chain, that is said."""
     other = check.certificate not in (None, entry.certificate.sha256)
     about = f" (of {check.certificate[:16]}…)" if other and check.certificate else ""
-    return f"{check.status}: {check.check}{about}: {check.got or check.expected or 'no reason is given'}"
+    return f"{check.check}{about}: {check.got or check.expected or 'no reason is given'}"
 
 
 def _seen(entry: Entry) -> str:
     places = ", ".join(_place(sighting) for sighting in entry.seen[:SHOWN])
     rest = entry.count - len(entry.seen[:SHOWN])
-    return f"seen {words.count(entry.count, 'time')}: {places}" + (f" and {rest:,} more" if rest else "")
+    verdicts = Counter(sighting.verdict for sighting in entry.seen)
+    mixed = ", ".join(f"{verdicts[word]:,} {word}" for word in _VERDICTS if verdicts[word]) if len(verdicts) > 1 else ""
+    times = words.count(entry.count, "time") + (f" ({mixed})" if mixed and entry.count == len(entry.seen) else "")
+    return f"seen {times}: {places}" + (f" and {rest:,} more" if rest else "")
 
 
 def _place(sighting: Sighting) -> str:

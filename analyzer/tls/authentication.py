@@ -107,11 +107,11 @@ def _judge_messages(handshake: Handshake, verdict: Verdict) -> None:
             client_certificate, "client", f"The client presented {count} certificate{'s' if count > 1 else ''}."
         )
         if verify is not None:
-            verdict.because(verify, "client", "The client signed the transcript with the key of its certificate.")
+            verdict.because(verify, "client", "The client sent a CertificateVerify.")
         return
     if verify is not None:
         verdict.authentication, verdict.basis, verdict.presented, verdict.requested = "mutual", basis, True, True
-        verdict.because(verify, "client", "The client signed the transcript; its Certificate is not in the capture.")
+        verdict.because(verify, "client", "The client sent a CertificateVerify; its Certificate is not in the capture.")
         return
     if client_certificate is not None:
         if verdict.requested is None:

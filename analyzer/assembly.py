@@ -124,14 +124,14 @@ class Assembler:
         client = follower.connection.endpoint(handshake.client_direction)
         server = follower.connection.endpoint(1 - handshake.client_direction)
         handshake.sent.sort(key=lambda sent: sent.frame)  # one side may have been read late, for it had a hole
-        sizes = inference.infer(handshake) if handshake.is_tls13 and handshake.server_hello else None
+        sizes = _infer(handshake) if handshake.is_tls13 and handshake.server_hello else None
         original, link = None, None
         if resumed is not None:
             original, link = self._lineage.original(handshake, resumed, client, server)
         verdict = authentication.judge(handshake, sizes, resumed, original)
         if link:
             verdict.evidence.append(Evidence(None, None, None, link))
-        end = outcome.judge(handshake, sizes)
+        end = _end(handshake, sizes)
         place = follower.session.handshakes.index(handshake) if follower.session else handshake.index
         if end.outcome == "established" and place >= follower.remembered:
             follower.remembered = place + 1
@@ -193,7 +193,9 @@ class Assembler:
             evidence.append(end.evidence)
         evidence += identity(handshake, proved, presented=verdict.presented, resumed=resumed is not None)
 
-        transport: Literal["tcp", "udp"] = "udp" if handshake.is_dtls else "tcp"
+        transport: Literal["tcp", "udp", "quic"] = "tcp" if handshake.datagrams is None else "udp"
+        if handshake.quic is not None:
+            transport = "quic"
         hello, answer = handshake.client_hello, handshake.server_hello
         suite = answer.cipher_suite if answer else handshake.sslv2_cipher
         offer = handshake.find(ClientHello)  # what other tools take the fingerprint of, also where a retry follows
@@ -206,7 +208,7 @@ class Assembler:
             transport=transport,
             stream=stream,
             handshake=handshake.index,
-            display_filter=f"{transport}.stream eq {stream}",
+            display_filter=f"{'tcp' if transport == 'tcp' else 'udp'}.stream eq {stream}",
             first_frame=handshake.first_frame,
             last_frame=max([handshake.first_frame, *(frame for frame in told if frame is not None)]),
             start=start,
@@ -251,6 +253,23 @@ class Assembler:
             facts=handshake,
             carrier=_carrier(below, handshake, always=end.outcome != "established"),
         )
+
+
+def _infer(handshake: Handshake) -> inference.Inference:
+    """What sizes tell: of records, or of packets of QUIC, which hold more than records."""
+    if handshake.quic is None:
+        return inference.infer(handshake)
+    from analyzer.tls import quic_inference
+
+    return quic_inference.infer(handshake, handshake.quic)
+
+
+def _end(handshake: Handshake, sizes: inference.Inference | None) -> outcome.End:
+    if handshake.quic is None:
+        return outcome.judge(handshake, sizes)
+    from analyzer.tls import quic_outcome
+
+    return quic_outcome.judge(handshake, handshake.quic, sizes)
 
 
 def _carrier(below: Follower | None, handshake: Handshake, *, always: bool) -> Carrier | None:

@@ -1,13 +1,14 @@
-"""Which associations of DTLS does a capture hold, and when is one over? For `api`, which wires the floors together."""
+"""Which associations of DTLS and connections of QUIC does a capture hold, and when is one over? For `api`."""
 
 from collections import OrderedDict
 
 from analyzer.issues import Issues
-from analyzer.net.conversations import Conversation, ConversationTable
+from analyzer.net.conversations import Conversation, ConversationTable, Delivery
 from analyzer.net.segments import DatagramBatch
 from analyzer.settings import Limits
+from analyzer.tls import dtls_columns, quic_columns
 from analyzer.tls.association import Association
-from analyzer.tls.dtls_columns import look
+from analyzer.tls.dtls import DtlsSession
 from analyzer.tls.keyring import Keyring
 
 SILENCE = 600 * 1_000_000_000
@@ -17,7 +18,7 @@ _REMEMBERED = 20_000
 
 
 class Associations:
-    """Follows all conversations in which DTLS is spoken."""
+    """Follows all conversations in which DTLS or QUIC is spoken, of which each speaks only one."""
 
     def __init__(self, limits: Limits, issues: Issues, keyring: Keyring) -> None:
         self._limits = limits
@@ -29,26 +30,37 @@ class Associations:
 
     @property
     def conversations(self) -> int:
-        """How many conversations there are, DTLS or not."""
+        """How many conversations there are, whatever they speak."""
         return self._table.opened
 
     def follow(self, batch: DatagramBatch) -> list[Association]:
         """Take a batch; returns those to which it brought something."""
-        seen = look(batch)
+        dtls, quic = dtls_columns.look(batch), quic_columns.look(batch)
         touched: list[Association] = []
-        for delivery in self._table.sort(batch, seen.may_hold, seen.begins):
+        for delivery in self._table.sort(batch, dtls.may_hold | quic.may_hold, dtls.begins | quic.begins):
             conversation = delivery.conversation
             association: Association | None = conversation.follower
             if association is None:
-                first = self._handshakes.get(conversation.name, 0)
-                association = Association(conversation, self._limits, self._keyring, first)
+                association = self._associate(conversation, is_quic=bool(quic.begins[delivery.rows[0]]))
                 conversation.follower = association
-            association.arrive(batch, delivery, seen.is_data)
+            look = dtls if isinstance(association.session, DtlsSession) else quic
+            fits = look.may_hold[delivery.rows]
+            fitting = Delivery(conversation, delivery.rows[fits], delivery.directions[fits])
+            association.arrive(batch, fitting, look.is_data)
             held = association.held
             self._held += held - association.counted
             association.counted = held
             touched.append(association)
         return touched
+
+    def _associate(self, conversation: Conversation, *, is_quic: bool) -> Association:
+        first = self._handshakes.get(conversation.name, 0)
+        if not is_quic:
+            return Association(conversation, DtlsSession(self._limits, self._keyring, first=first))
+        from analyzer.tls.quic import QuicSession
+        from analyzer.tls.quic_association import QuicAssociation
+
+        return QuicAssociation(conversation, QuicSession(self._limits, self._keyring, first=first))
 
     def too_many(self) -> list[Association]:
         """Let go of those idle longest, as many as exceed the limits."""

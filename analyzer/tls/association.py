@@ -1,4 +1,4 @@
-"""Follows one conversation of datagrams in which DTLS is spoken: what a `Follower` is to a connection."""
+"""Follows one conversation of datagrams in which DTLS or QUIC is spoken: what a `Follower` is to a connection."""
 
 from typing import TYPE_CHECKING
 
@@ -7,16 +7,20 @@ from numpy.typing import NDArray
 
 from analyzer.net.conversations import Conversation, Delivery
 from analyzer.net.segments import DatagramBatch
-from analyzer.settings import Limits
 from analyzer.tls.dtls import DtlsSession
 from analyzer.tls.dtls_record import Datagram
-from analyzer.tls.keyring import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from analyzer.tls.quic import QuicSession
+
+    Session = DtlsSession | QuicSession
+
 _OWN = 6 << 10
 """Bytes that following a conversation takes by itself."""
+_CHUNK = 64
+"""Datagrams that are read before the question whether there is enough data."""
 _MADE_OF_MESSAGES = 3
 """Bytes that a byte of a message takes, with what is made of it."""
 
@@ -36,10 +40,9 @@ class Association:
         "session",
     )
 
-    def __init__(self, conversation: Conversation, limits: Limits, keyring: Keyring | None = None, first: int = 0):
-        """`first` is the number of its first handshake."""
+    def __init__(self, conversation: Conversation, session: "Session") -> None:
         self.connection = conversation
-        self.session = DtlsSession(limits, keyring, first=first)
+        self.session = session
         self.reported = self.remembered = 0
         """How many of the session's handshakes are in a report, and in the lineage."""
         self.first_frame = self.first_time = self.last_frame = self.last_time = 0
@@ -47,24 +50,27 @@ class Association:
         """What of `held` whoever watches over all conversations has counted."""
 
     def arrive(self, batch: DatagramBatch, delivery: Delivery, is_data: NDArray[np.bool_]) -> None:
-        """Take what a batch brings; of application data, once there is enough, only how much there is."""
+        """Take what a batch brings; of data, once there is enough, only how much there is."""
         rows, directions = delivery.rows, delivery.directions
-        for direction in (0, 1):
-            if self.session.is_full_of_data(direction):
-                passed = is_data[rows] & (directions == direction)
-                if passed.any():
-                    last = int(rows[passed][-1])
-                    count, frame, time = int(passed.sum()), int(batch.frame[last]), int(batch.time[last])
-                    self.session.count_data(direction, count, frame, time)
-                    self._note(frame, time)
-                    rows, directions = rows[~passed], directions[~passed]
-        buffer = batch.buffer.data
-        columns = (batch.frame, batch.time, batch.offset, batch.captured, batch.length)
-        for direction, frame, time, offset, captured, length in zip(
-            directions.tolist(), *(column[rows].tolist() for column in columns), strict=True
-        ):
-            self._note(frame, time)
-            self.session.process(Datagram(direction, frame, time, buffer[offset : offset + captured].tobytes(), length))
+        while len(rows):
+            full = np.array([self.session.is_full_of_data(direction) for direction in (0, 1)])
+            passed = is_data[rows] & full[directions]
+            run = len(rows) if passed.all() else int(np.argmin(passed))
+            for direction in (0, 1) if run else ():
+                of_direction = rows[:run][directions[:run] == direction]
+                if len(of_direction):
+                    self._pass_over(batch, of_direction, direction)
+            for datagram in datagrams(batch, rows[run : run + _CHUNK], directions[run : run + _CHUNK]):
+                self._note(datagram.frame, datagram.time)
+                self.session.process(datagram)
+            rows, directions = rows[run + _CHUNK :], directions[run + _CHUNK :]
+
+    def _pass_over(self, batch: DatagramBatch, rows: NDArray[np.int64], direction: int) -> None:
+        """Of so much data only count it."""
+        last = int(rows[-1])
+        frame, time = int(batch.frame[last]), int(batch.time[last])
+        self.session.count_data(direction, len(rows), frame, time)
+        self._note(frame, time)
 
     def _note(self, frame: int, time: int) -> None:
         if not self.first_frame:
@@ -89,6 +95,16 @@ class Association:
     def held(self) -> int:
         """Bytes of memory that it takes, about."""
         return _OWN + _MADE_OF_MESSAGES * self.session.held
+
+
+def datagrams(batch: DatagramBatch, rows: NDArray[np.int64], directions: NDArray[np.int64]) -> "Iterator[Datagram]":
+    """Those of some rows, with their bytes."""
+    buffer = batch.buffer.data
+    columns = (batch.frame, batch.time, batch.offset, batch.captured, batch.length)
+    for direction, frame, time, offset, captured, length in zip(
+        directions.tolist(), *(column[rows].tolist() for column in columns), strict=True
+    ):
+        yield Datagram(direction, frame, time, buffer[offset : offset + captured].tobytes(), length)
 
 
 _DEFECTS = {

@@ -216,6 +216,7 @@ def _judge_by_sizes(handshake: Handshake, verdict: Verdict, inference: Inference
         case _ if inference.asked is False:
             verdict.authentication, verdict.presented = "one-way", False
         case _:
+            verdict.presented = inference.presented
             if inference.asked and inference.answer == "refused-server":
                 verdict.presented = False
             verdict.because(None, None, "The handshake is encrypted, and its sizes do not tell.")

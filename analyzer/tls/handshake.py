@@ -11,6 +11,8 @@ from analyzer.tls.registry import Suite, as_tls, suite
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
+    from analyzer.tls.quic_facts import Quic
+
 TLS13 = 0x0304
 SSLV2 = 0x0002
 
@@ -96,7 +98,7 @@ class Decryption:
 
 @dataclass(slots=True, eq=False)
 class Datagrams:
-    """What is only known of a handshake of DTLS, which nobody closes and whose messages are sent again."""
+    """What is only known of a handshake over datagrams, which nobody closes and whose messages are sent again."""
 
     repeated: dict[Sender, list[int]] = field(default_factory=lambda: {"client": [], "server": []})
     """Frames that brought nothing but what had been sent before."""
@@ -149,7 +151,9 @@ class Handshake:
     closings: list[tuple[Sender, str, int, int]] = field(default_factory=list)
     """FIN and RST of the connection: sender, how, frame, time."""
     datagrams: Datagrams | None = None
-    """What carries it, where that is DTLS."""
+    """What carries it, where that is DTLS or QUIC."""
+    quic: "Quic | None" = None
+    """What carries it, where that is QUIC."""
 
     def to_scapy(self) -> "list[Packet | None]":
         """What Scapy makes of each of `sent`, knowing what came before: TLS records; None for what cannot be read.
@@ -181,8 +185,8 @@ class Handshake:
 
     @property
     def is_dtls(self) -> bool:
-        """Whether it goes over datagrams; its `version` is that of the TLS whose formats it shares."""
-        return self.datagrams is not None
+        """Whether it goes over datagrams by DTLS; its `version` is that of the TLS whose formats it shares."""
+        return self.datagrams is not None and self.quic is None
 
     @property
     def is_tls13(self) -> bool:

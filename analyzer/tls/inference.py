@@ -100,6 +100,8 @@ class Inference:
     alert: Sent | None = None
     """The record that must be the alert by which either side refused the other."""
     roles: dict[int, str] = field(default_factory=dict)
+    presented: bool | None = None
+    """Whether the client sent a certificate, where the sizes tell no more than that."""
     """By position in `Handshake.sent`: the messages that a protected record must hold."""
     flights: set[int] = field(default_factory=set)
     """Positions of all records of the two flights, as far as is known."""

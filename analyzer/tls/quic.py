@@ -1,0 +1,528 @@
+"""What happens in one conversation of QUIC: from the datagrams of both sides to handshakes.
+
+Initial packets carry the hellos, under keys that anybody can make (RFC 9001, section 5.2): what they say counts as
+being in clear, and that they open proves that it is QUIC. All else is opened by secrets only. Messages are parts of a
+stream for each encryption level (RFC 9000, section 19.6), so that nothing depends on the order of packets. Connections
+are told apart by the ends that they were begun between: what moves to other addresses (section 9) is lost from sight.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+from analyzer.results import Protection, Sender
+from analyzer.settings import Limits
+from analyzer.tls import messages
+from analyzer.tls.dtls_record import Datagram
+from analyzer.tls.handshake import TLS13, Alert, Datagrams, Decryption, Handshake, Sent
+from analyzer.tls.keyring import Keyring
+from analyzer.tls.protection import Unsupported
+from analyzer.tls.quic_facts import Closed, Quic, Refused, Seen
+from analyzer.tls.quic_frames import Close, Crypto, CryptoStream, Data, Done, frames
+from analyzer.tls.quic_packet import SHORTEST_FIRST_ID, VERSIONS, Kind, Packet, packets
+from analyzer.tls.quic_protection import InitialKeys, Keys, Opened, initial_keys, is_genuine_retry
+from analyzer.tls.record import Hole, Reason
+
+_SECRETS: dict[tuple[Sender, Kind], str] = {
+    ("client", "handshake"): "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+    ("client", "1-rtt"): "CLIENT_TRAFFIC_SECRET_0",
+    ("server", "handshake"): "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+    ("server", "1-rtt"): "SERVER_TRAFFIC_SECRET_0",
+}
+_FIRST_PACKETS = 4
+_ENOUGH_BEHIND_FLIGHT = 8
+"""Packets of data behind the client's flight that tell whether both sides went on."""
+_ENOUGH_CONFIRMED = 16
+"""Packets of data that are opened where the server has confirmed the handshake."""
+_LAST = 4
+"""So many of the packets that come last are opened, as they may close the connection."""
+_OWN = 200
+"""Bytes that a waiting packet takes by itself."""
+_HELLO_VERSION = 0x0303
+_FATAL = 2
+"""The level of all alerts in QUIC (RFC 9001, section 4.8)."""
+_MOST_SENT = 2000
+_MOST_SEEN = 512
+_MOST_HOLES = 100
+_MOST_CLOSED = 32
+_MOST_HANDSHAKES = 256
+_MOST_REPEATED = 64
+
+
+class _Waiting(NamedTuple):
+    """A packet for which there may be keys later."""
+
+    datagram: Datagram
+    """Without its data."""
+    packet: Packet
+
+
+class _Side:
+    """What is known of one direction of a connection."""
+
+    __slots__ = ("behind_flight", "id_length", "keys", "last", "short", "skipped", "streams", "turn")
+
+    def __init__(self) -> None:
+        self.streams: dict[Kind, CryptoStream] = {}
+        self.keys: dict[Kind, Keys] = {}
+        """Those that follow from secrets."""
+        self.id_length: int | None = None
+        """Length of the destination id in its packets: the receiver's."""
+        self.turn = 0
+        """The frame with which its last message had its turn."""
+        self.short = self.behind_flight = 0
+        """Packets of data looked at, and those of them behind the client's flight."""
+        self.skipped = 0
+        """Packets of data passed over since one was opened."""
+        self.last: deque[Datagram] = deque(maxlen=_LAST)
+        """The last of those passed over."""
+
+
+class _Connection:
+    """One connection between the two ends."""
+
+    def __init__(self, handshake: Handshake, quic: Quic, version: int, destination: bytes, keys: InitialKeys) -> None:
+        self.handshake = handshake
+        self.quic = quic
+        self.sides = (_Side(), _Side())
+        self.waiting: list[_Waiting] = []
+        self.waiting_bytes = 0
+        self.lost: set[tuple[int, Kind]] = set()
+        """Streams of which it was noted that something is missing."""
+        self.source = b""
+        """The client's connection id."""
+        self.begin(version, destination, keys)
+
+    def begin(self, version: int, destination: bytes, keys: InitialKeys) -> None:
+        """Initial packets have these keys, anew after a Retry (RFC 9001, section 5.2)."""
+        self.destination = destination
+        self._initial = {version: keys}
+        self.restart()
+
+    def restart(self) -> None:
+        """The client sends its ClientHello anew."""
+        self.sides[self.handshake.client_direction].streams.pop("initial", None)
+
+    def open_initial(self, direction: int, packet: Packet) -> Opened | None:
+        """Open an Initial packet of either side, of this version or one that was negotiated (RFC 9368)."""
+        keys = self._initial.get(packet.version)
+        if keys is None:
+            keys = initial_keys(self.destination, VERSIONS[packet.version])
+        opened = (keys.client if direction == self.handshake.client_direction else keys.server).open(packet)
+        if opened is not None:
+            self._initial[packet.version] = keys
+        return opened
+
+    @property
+    def held(self) -> int:
+        """Bytes that it keeps of what waits."""
+        streams = sum(stream.held for side in self.sides for stream in side.streams.values())
+        return streams + self.waiting_bytes + sum(len(one.data) + _OWN for side in self.sides for one in side.last)
+
+
+class QuicSession:
+    """Reads the packets of both directions and gathers handshakes."""
+
+    def __init__(self, limits: Limits, keyring: Keyring | None = None, *, first: int = 0) -> None:
+        """`first` is the number of the first handshake: others may have been between the same ends before."""
+        self._limits = limits
+        self._first = first
+        self._keyring = keyring if keyring else None
+        self._connection: _Connection | None = None
+        self.handshakes: list[Handshake] = []
+        self.exceeded: dict[str, int] = {}
+        """Limits that a handshake exceeded, and the frame in which it did so first."""
+
+    @property
+    def held(self) -> int:
+        """Bytes of messages and packets that it keeps."""
+        waiting = self._connection.held if self._connection is not None else 0
+        return waiting + sum(handshake.kept_bytes for handshake in self.handshakes)
+
+    def is_full_of_data(self, direction: int) -> bool:
+        """Whether more packets of data of this direction would tell nothing new."""
+        connection = self._connection
+        if connection is None:
+            return True
+        side = connection.sides[direction]
+        if "1-rtt" in side.keys:
+            enough = _ENOUGH_CONFIRMED if connection.quic.confirmed else self._limits.records
+            return side.short >= enough
+        return side.behind_flight >= _ENOUGH_BEHIND_FLIGHT or side.short >= self._limits.records
+
+    def count_data(self, direction: int, records: int, frame: int, time: int) -> None:
+        """So many packets of data were not looked at, the last of them in this frame."""
+        connection = self._connection
+        if connection is not None:
+            current = connection.handshake
+            current.application_data[current.sender(direction)] += records
+            connection.sides[direction].skipped += records
+            _touch(current, frame, time)
+
+    def wants_last(self, direction: int) -> int:
+        """How many of the last packets of data `keep_last` should be told of, though they are not looked at."""
+        connection = self._connection
+        return _LAST if connection is not None and "1-rtt" in connection.sides[direction].keys else 0
+
+    def keep_last(self, datagram: Datagram) -> None:
+        """Keep a packet of data: if none comes behind it, it may close the connection."""
+        if self._connection is not None:
+            self._connection.sides[datagram.direction].last.append(datagram)
+
+    def process(self, datagram: Datagram) -> None:
+        """Take a datagram, in the order of the capture."""
+        connection = self._connection
+        id_length = connection.sides[datagram.direction].id_length if connection is not None else None
+        found = list(packets(datagram, id_length))
+        if not found:
+            return
+        with_initial = any(packet.kind == "initial" for packet in found)
+        last = found[-1]
+        news = [
+            self._packet(datagram, packet, with_initial=with_initial, is_followed=packet is not last)
+            for packet in found
+        ]
+        connection = self._connection
+        if connection is None:
+            return
+        current = connection.handshake
+        _touch(current, datagram.frame, datagram.time)
+        below = current.datagrams
+        if with_initial and below is not None and not any(news) and datagram.frame != current.first_frame:
+            repeated = below.repeated[current.sender(datagram.direction)]
+            if len(repeated) < _MOST_REPEATED:
+                repeated.append(datagram.frame)
+
+    def settle(self) -> None:
+        """Take what waits for packets that will not come any more, and note what must be missing."""
+        connection = self._connection
+        if connection is None:
+            return
+        self._open_last(connection)
+        waiting, connection.waiting, connection.waiting_bytes = connection.waiting, [], 0
+        for one in waiting:
+            self._note_closed(connection, *one)
+        for direction, side in enumerate(connection.sides):
+            for kind, stream in side.streams.items():
+                lacks = stream.lacks
+                if lacks is not None and (direction, kind) not in connection.lost:
+                    connection.lost.add((direction, kind))
+                    self._lose(connection, direction, lacks, "missing")
+                if stream.overflowed is not None:
+                    self.exceeded.setdefault("pending-bytes", stream.overflowed)
+        for handshake in self.handshakes:
+            handshake.sent.sort(key=lambda sent: sent.frame)
+
+    # Packets
+
+    def _packet(self, datagram: Datagram, packet: Packet, *, with_initial: bool, is_followed: bool) -> bool:
+        """Read a packet; whether it brings something new."""
+        if packet.kind == "initial":
+            return self._initial(datagram, packet)
+        connection = self._connection
+        if connection is None:
+            return False
+        sender = connection.handshake.sender(datagram.direction)
+        if packet.kind in ("retry", "version-negotiation"):
+            if sender == "server" and connection.handshake.server_hello is None:
+                self._refuse(connection, datagram, packet)
+            return True
+        if packet.kind != "1-rtt":
+            connection.quic.version = packet.version
+            self._note_id(connection, datagram.direction, packet)
+        else:
+            self._count_short(connection, datagram.direction)
+        if len(connection.quic.seen) < _MOST_SEEN:
+            place = (datagram.length, with_initial, is_followed)
+            connection.quic.seen.append(Seen(packet.kind, sender, datagram.frame, packet.length, *place))
+        self._protected(connection, datagram, packet)
+        return True
+
+    def _count_short(self, connection: _Connection, direction: int) -> None:
+        side, client = connection.sides[direction], connection.handshake.client_direction
+        side.short += 1
+        begun = any(seen.kind == "handshake" and seen.sender == "client" for seen in connection.quic.seen)
+        side.behind_flight += begun or (direction == client and connection.handshake.server_hello is not None)
+
+    def _initial(self, datagram: Datagram, packet: Packet) -> bool:
+        connection, direction = self._connection, datagram.direction
+        opened = connection.open_initial(direction, packet) if connection is not None else None
+        if opened is None and len(packet.destination) >= SHORTEST_FIRST_ID and not packet.is_cut:
+            opened = self._begin(datagram, packet)
+            connection = self._connection
+        if opened is None or connection is None:
+            if packet.is_cut:
+                self._cut(datagram, packet)
+            return False
+        connection.quic.version = packet.version
+        self._note_id(connection, direction, packet)
+        return self._frames(connection, datagram, packet.kind, opened, "cleartext")
+
+    def _begin(self, datagram: Datagram, packet: Packet) -> Opened | None:
+        """Open a client's Initial packet whose destination id makes new keys: a connection begins, or was retried."""
+        keys = initial_keys(packet.destination, VERSIONS[packet.version])
+        opened = keys.client.open(packet)
+        if opened is None:
+            return None
+        current = self._connection
+        if current is not None and self._is_retried(current, datagram, packet, opened):
+            current.begin(packet.version, packet.destination, keys)
+        else:
+            self._open(datagram, packet, keys)
+        return opened
+
+    def _is_retried(self, current: _Connection, datagram: Datagram, packet: Packet, opened: Opened) -> bool:
+        """Whether it is the same ClientHello again, behind a Retry that the capture lacks."""
+        if current.handshake.sender(datagram.direction) != "client" or not packet.token:
+            return False
+        stream = current.sides[datagram.direction].streams.get("initial")
+        parts = [frame for frame in frames(opened.payload) if isinstance(frame, Crypto)]
+        answered = current.handshake.server_hello is not None or stream is None
+        return not answered and bool(parts) and not any(stream.contradicts(part) for part in parts if stream)
+
+    def _refuse(self, connection: _Connection, datagram: Datagram, packet: Packet) -> None:
+        """The server wants the client to prove its address, or speaks other versions."""
+        quic = connection.quic
+        if packet.kind == "retry":
+            version = VERSIONS[packet.version]
+            if quic.retried is None and is_genuine_retry(packet, connection.destination, version):
+                quic.retried = datagram.frame
+                connection.begin(packet.version, packet.source, initial_keys(packet.source, version))
+            return
+        answers = (packet.source, packet.destination) == (connection.destination, connection.source)
+        if answers and quic.refused is None and quic.version not in packet.versions:
+            quic.refused = Refused(datagram.frame, quic.version, packet.versions)
+            connection.restart()
+
+    def _cut(self, datagram: Datagram, packet: Packet) -> None:
+        """The capture lacks the rest of an Initial packet; a client's first is a handshake all the same."""
+        connection = self._connection
+        if connection is None and len(packet.destination) >= SHORTEST_FIRST_ID:
+            keys = initial_keys(packet.destination, VERSIONS[packet.version])
+            connection = self._open(datagram, packet, keys)
+        if connection is not None:
+            self._lose(connection, datagram.direction, datagram.frame, "snap-length")
+
+    def _note_id(self, connection: _Connection, direction: int, packet: Packet) -> None:
+        """Either side says by which id it wants to be called."""
+        connection.sides[1 - direction].id_length = len(packet.source)
+        if direction == connection.handshake.client_direction:
+            connection.source = packet.source
+
+    def _protected(self, connection: _Connection, datagram: Datagram, packet: Packet) -> None:
+        """A packet that only secrets open; those of 0-RTT packets are of no use here, since these hold data only."""
+        side, current = connection.sides[datagram.direction], connection.handshake
+        keys = side.keys.get(packet.kind)
+        if keys is not None:
+            state = _state(current)
+            opened = keys.open(packet, side.skipped if packet.kind == "1-rtt" else 0)
+            if opened is not None:
+                state.opened += 1
+                side.skipped = 0 if packet.kind == "1-rtt" else side.skipped
+                self._frames(connection, datagram, packet.kind, opened, "decrypted")
+                return
+            state.closed += 1
+        elif self._keyring is not None and current.server_hello is None and packet.kind != "0-rtt":
+            size = len(packet.data) + _OWN
+            if connection.waiting_bytes + size <= self._limits.pending_bytes:
+                connection.waiting.append(_Waiting(datagram._replace(data=b""), packet))
+                connection.waiting_bytes += size
+                return
+            self.exceeded.setdefault("pending-bytes", datagram.frame)
+        elif self._keyring is not None and packet.kind != "0-rtt":
+            _state(current).closed += 1
+        self._note_closed(connection, datagram, packet)
+
+    def _note_closed(self, connection: _Connection, datagram: Datagram, packet: Packet) -> None:
+        """A packet that stays closed."""
+        if packet.is_cut and packet.kind == "handshake":
+            self._lose(connection, datagram.direction, datagram.frame, "snap-length")
+        if packet.kind == "handshake":
+            self._append(connection, datagram, "encrypted_handshake", packet.length)
+        else:
+            self._note_data(connection, datagram, packet.length, "encrypted")
+
+    def _open_last(self, connection: _Connection) -> None:
+        """See whether the packets that came last close the connection."""
+        for side in connection.sides:
+            keys, last = side.keys.get("1-rtt"), list(side.last)
+            side.last.clear()
+            for datagram in last:
+                for packet in packets(datagram, side.id_length):
+                    opened = keys.open(packet, side.skipped) if keys is not None else None
+                    side.skipped = 0 if opened is not None else side.skipped
+                    for frame in frames(opened.payload) if opened is not None else ():
+                        if isinstance(frame, Close):
+                            self._close(connection, datagram, packet.kind, frame, "decrypted")
+
+    # Frames
+
+    def _frames(
+        self, connection: _Connection, datagram: Datagram, kind: Kind, opened: Opened, protection: Protection
+    ) -> bool:
+        """Read the frames of a packet; whether it brings something new."""
+        current, direction = connection.handshake, datagram.direction
+        said = news = False
+        for frame in frames(opened.payload):
+            match frame:
+                case Crypto():
+                    said = True
+                    news = self._crypto(connection, datagram, kind, frame, protection) or news
+                case Close():
+                    said = news = True
+                    self._close(connection, datagram, kind, frame, protection)
+                case Done() if kind == "1-rtt" and current.sender(direction) == "server":
+                    connection.quic.confirmed = connection.quic.confirmed or (datagram.frame, datagram.time)
+                case Data() if kind == "1-rtt":
+                    self._note_data(connection, datagram, len(opened.payload), "decrypted")
+        answered = any(sent.sender == "server" for sent in current.sent)
+        return news or (not said and answered)  # without an answer there is nothing to acknowledge: it is a probe
+
+    def _crypto(
+        self, connection: _Connection, datagram: Datagram, kind: Kind, part: Crypto, protection: Protection
+    ) -> bool:
+        side = connection.sides[datagram.direction]
+        stream = side.streams.get(kind)
+        if stream is None:
+            stream = side.streams[kind] = CryptoStream(self._limits.pending_bytes)
+        if not stream.add(part, datagram.frame):
+            return False
+        for message in stream.messages(datagram.frame, self._limits.message_bytes):
+            side.turn = max(side.turn, message.frame)
+            parsed = messages.parse(message.raw[0], message.raw[4:], _version(connection.handshake))
+            sent = Sent(
+                connection.handshake.sender(datagram.direction),
+                parsed.name,
+                side.turn,
+                datagram.time,
+                len(message.raw) - 4,
+                protection,
+                parsed,
+                message.raw,
+                message.first_frame,
+            )
+            self._take(connection, sent)
+        if stream.too_long is not None:
+            self.exceeded.setdefault("message-bytes", stream.too_long)
+            connection.handshake.truncated = True
+        return True
+
+    def _take(self, connection: _Connection, sent: Sent) -> None:
+        current = connection.handshake
+        if sent.name == "client_hello" and current.client_hello is not None and not current.hello_retry_request:
+            # Sent again, behind a Retry or in another version: the same as before, or the one that counts.
+            before = [one for one in current.sent if one.name == "client_hello"]
+            if any(one.raw == sent.raw for one in before):
+                return
+            current.sent = [one for one in current.sent if one not in before]
+        current.kept_bytes += len(sent.raw)
+        if current.kept_bytes > self._limits.handshake_bytes or len(current.sent) >= _MOST_SENT:
+            current.truncated = True
+            self.exceeded.setdefault("handshake-bytes", sent.frame)
+            return
+        answered = current.server_hello is not None
+        current.take(sent)
+        if not answered and current.server_hello is not None and self._keyring is not None:
+            self._take_secrets(connection)
+
+    def _take_secrets(self, connection: _Connection) -> None:
+        """From the ServerHello on, secrets open what follows, and what came before its turn."""
+        current = connection.handshake
+        state, suite = _state(current), current.suite
+        state.traffic = self._keyring.traffic_secrets(current) if self._keyring is not None else {}
+        state.reason = None if state.traffic else "no secret of its client random"
+        try:
+            if state.traffic and suite is None:
+                raise Unsupported("cannot decrypt: unknown cipher suite")
+            for (sender, kind), label in _SECRETS.items():
+                secret = state.traffic.get(label)
+                if secret is not None and suite is not None:
+                    side = connection.sides[_direction(current, sender)]
+                    side.keys[kind] = Keys(secret, suite, VERSIONS[connection.quic.version])
+        except Unsupported as why:
+            state.reason = str(why)
+        waiting, connection.waiting, connection.waiting_bytes = connection.waiting, [], 0
+        for one in waiting:
+            self._protected(connection, *one)
+
+    def _close(
+        self, connection: _Connection, datagram: Datagram, kind: Kind, frame: Close, protection: Protection
+    ) -> None:
+        current, closed = connection.handshake, connection.quic.closed
+        sender = current.sender(datagram.direction)
+        if len(closed) >= _MOST_CLOSED or any(one.sender == sender and one.code == frame.code for one in closed):
+            return  # said again in each level, and in answer to whatever still comes
+        reason = frame.reason.decode("utf-8", "replace")
+        one = Closed(sender, datagram.frame, datagram.time, kind, frame.code, frame.by_application, reason, protection)
+        closed.append(one)
+        if one.alert is not None:
+            content = bytes((_FATAL, one.alert))
+            current.alerts.append(Alert(sender, one.frame, one.time, _FATAL, one.alert, protection))
+            self._append(connection, datagram, "alert", len(content), protection, content)
+
+    def _note_data(self, connection: _Connection, datagram: Datagram, length: int, protection: Protection) -> None:
+        current = connection.handshake
+        sender = current.sender(datagram.direction)
+        current.application_data[sender] += 1
+        if current.application_data[sender] <= _FIRST_PACKETS:
+            self._append(connection, datagram, "application_data", length, protection)
+
+    def _append(
+        self,
+        connection: _Connection,
+        datagram: Datagram,
+        name: str,
+        length: int,
+        protection: Protection = "encrypted",
+        raw: bytes = b"",
+    ) -> None:
+        """Note a packet as a whole, or an alert."""
+        current, frame = connection.handshake, datagram.frame
+        if len(current.sent) >= _MOST_SENT:
+            current.truncated = True
+            return
+        sender = current.sender(datagram.direction)
+        current.sent.append(Sent(sender, name, frame, datagram.time, length, protection, None, raw, frame))
+
+    def _lose(self, connection: _Connection, direction: int, frame: int, reason: Reason) -> None:
+        current = connection.handshake
+        del current.holes[_MOST_HOLES:]  # the first ones, and the last
+        current.holes.append((current.sender(direction), Hole(direction, frame, reason)))
+
+    # Connections
+
+    def _open(self, datagram: Datagram, packet: Packet, keys: InitialKeys) -> _Connection:
+        """A connection begins; what was between the same ends before is over."""
+        self.settle()
+        if len(self.handshakes) >= _MOST_HANDSHAKES and self._connection is not None:
+            self._connection.handshake.truncated = True
+            return self._connection
+        index = self._first + len(self.handshakes)
+        handshake = Handshake(index, datagram.direction, datagram.frame, datagram.time)
+        handshake.datagrams = Datagrams()
+        handshake.quic = quic = Quic(packet.version)
+        if self._keyring is not None:
+            handshake.decryption = Decryption()
+        self.handshakes.append(handshake)
+        self._connection = _Connection(handshake, quic, packet.version, packet.destination, keys)
+        return self._connection
+
+
+def _version(handshake: Handshake) -> int:
+    """How its messages are read: QUIC speaks TLS 1.3 or later only (RFC 9001, section 4.2)."""
+    return TLS13 if handshake.server_hello is not None else _HELLO_VERSION
+
+
+def _direction(handshake: Handshake, sender: Sender) -> int:
+    return handshake.client_direction if sender == "client" else 1 - handshake.client_direction
+
+
+def _touch(handshake: Handshake, frame: int, time: int) -> None:
+    below = handshake.datagrams
+    if below is not None:
+        below.last_frame, below.last_time = max(below.last_frame, frame), max(below.last_time, time)
+
+
+def _state(handshake: Handshake) -> Decryption:
+    if handshake.decryption is None:
+        handshake.decryption = Decryption()
+    return handshake.decryption

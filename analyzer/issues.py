@@ -47,7 +47,7 @@ class Issues:
         return code in self._by_code
 
 
-_UNREAD = ("capture-unreadable", "capture-read-error")
+_UNREAD = ("capture-unreadable", "capture-read-error", "expansion")
 
 
 def unread(issues: Iterable[Issue]) -> str | None:

@@ -16,6 +16,8 @@ class Limits:
     frame_bytes: int = 16 << 20
     """A frame said to be longer is taken for damage of the capture (Wireshark's own bound is 256 MiB for
     DBus captures and 256 KiB else)."""
+    expansion: int | None = None
+    """Bytes that one byte of a compressed capture may become (256 MiB in all at any rate); None for any number."""
     connections: int = 100_000
     """Connections followed at once; past it, those idle longest are let go."""
     bygone_connections: int = 500_000

@@ -34,9 +34,9 @@ class Captured:
         return [frame[0] for frame in self.frames]
 
 
-def read(source, *, batch_bytes: int = 8 << 20, frame_bytes: int = 16 << 20) -> Captured:
+def read(source, *, batch_bytes: int = 8 << 20, frame_bytes: int = 16 << 20, expansion: int | None = None) -> Captured:
     """Open and read to the end; also checks what must hold of every capture."""
-    with open_capture(source, limits=Limits(batch_bytes=batch_bytes, frame_bytes=frame_bytes)) as capture:
+    with open_capture(source, limits=Limits(batch_bytes, frame_bytes, expansion)) as capture:
         result = Captured(capture.format, size=capture.size)
         for batch in capture.batches():
             columns = (batch.number, batch.time, batch.offset, batch.captured, batch.original, batch.link_type)

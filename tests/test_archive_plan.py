@@ -1,5 +1,6 @@
 """What a batch reads: each capture once, wherever it lies, and every input that cannot be read by name."""
 
+import gzip
 import os
 import shutil
 import struct
@@ -193,14 +194,18 @@ def hostile(tmp_path_factory):
             for _ in range(300):  # MiB of records without a byte
                 out.write(bytes(1 << 20))
         archive.write(THREE, "good.pcap")
+    with gzip.open(made / "bomb.pcap.gz", "wb") as out:
+        out.write(ONE.read_bytes()[:24])
+        for _ in range(300):
+            out.write(bytes(1 << 20))
     with tarfile.open(made / "up.tar", "w") as archive:
         archive.add(CAPTURES / "resumption-psk.pcap", "../../escaped.pcap")
     return made
 
 
 BAD = {
-    "bomb.pcap", "empty.pcap", "gone.pcap", "head.pcap.gz", "loop-a.pcap", "loop-b.pcap", "no.tar.gz", "no.zip",
-    "none.zip", "pipe.pcap", "sparse.pcap", "text.pcap",
+    "bomb.pcap", "bomb.pcap.gz", "empty.pcap", "gone.pcap", "head.pcap.gz", "loop-a.pcap", "loop-b.pcap", "no.tar.gz",
+    "no.zip", "none.zip", "pipe.pcap", "sparse.pcap", "text.pcap",
 }  # fmt: skip
 GOOD = {"bomb.zip", "cut.pcap", "escaped.pcap", "good.pcap", "half.pcap.gz", "mutual-tls12.pcap", "up.tar"}
 

@@ -246,6 +246,16 @@ def test_nothing_inside(method):
         open_capture(METHODS[method](CAPTURE)[:12])
 
 
+@every_method
+def test_a_bomb_is_read_only_so_far_where_that_is_asked(method, monkeypatch):
+    monkeypatch.setattr("analyzer.capture.source.FREE_EXPANSION", 1 << 20)
+    packed = METHODS[method](pcap([Frame(bytes(60_000), n) for n in range(300)]))
+    most = max(1 << 20, 20 * len(packed)) + (8 << 20)  # a batch is read in between
+    result = read(packed, expansion=20, batch_bytes=1 << 20)
+    assert result.issues["expansion"] == 1 and 0 < sum(map(len, result.data)) < most < 300 * 60_000
+    assert len(read(packed, expansion=100_000).data) == len(read(packed).data) == 300
+
+
 def test_a_zstd_file_may_begin_with_a_skippable_frame():
     skippable = b"\x50\x2a\x4d\x18\x04\0\0\0size"
     result = read(skippable + zstd(CAPTURE) + skippable)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import IO, BinaryIO, Protocol, Self, cast
 
 from analyzer.archive.store import reason
-from analyzer.capture.source import Source
+from analyzer.capture.source import FREE_EXPANSION, Source
 from analyzer.issues import Issues
 
 CAPTURE = re.compile(r"\.(pcap|pcapng|cap|dmp|snoop)\d*(\.(gz|bz2|xz|zst|lz4))?$", re.IGNORECASE)
@@ -30,8 +30,6 @@ MAX_MEMBERS = 1_000_000
 MAX_EXPANSION = 200
 """How many bytes one byte of an archive may become, once they are more than `FREE_EXPANSION`. Captures compress
 to a tenth, seldom to less than a fiftieth."""
-FREE_EXPANSION = 256 << 20
-"""So many bytes an archive may become at any rate."""
 MAX_INNER_ZIP = 1 << 30
 """Bytes of a zip within an archive: these alone are copied to disk, for a zip's list of members is at its end."""
 _MAX_HEADER = 1 << 20  # bytes of a tar's extended header; a name has a few hundred

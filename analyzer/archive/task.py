@@ -13,7 +13,7 @@ from analyzer import secrets
 from analyzer.api import analyze, analyze_live
 from analyzer.archive import identity
 from analyzer.archive.dataset import Dataset
-from analyzer.archive.members import ARCHIVE, ArchiveError, Member, walk, zipped
+from analyzer.archive.members import ARCHIVE, MAX_EXPANSION, ArchiveError, Member, walk, zipped
 from analyzer.archive.rows import Row, Rows
 from analyzer.archive.store import File, is_url, reason
 from analyzer.capture import open_capture
@@ -25,8 +25,8 @@ from analyzer.settings import Limits
 
 _CUT = ("capture-cut-short", "capture-damaged")
 """Issues which say that a capture ends before its end."""
-_LIMITS = Limits(handshakes=2000)
-"""Of a capture with more of them, so many are held and judged together: about 50 MB."""
+_LIMITS = Limits(handshakes=2000, expansion=MAX_EXPANSION)
+"""Of a capture with more handshakes, so many are held and judged together: about 50 MB."""
 PASSWORD_VARIABLE = "MTLSCOPE_KEY_PASSWORD"
 """Environment variable of the workers that holds the password of encrypted private keys: no task carries it."""
 

@@ -53,7 +53,7 @@ class Capture:
         self._allocate(max(limits.batch_bytes, 1))
         self._base = 0  # the buffer's first byte, counted from the capture's
         self._start = self._end = 0  # what is read and not yet yielded
-        self._source = Source(source, self.issues, name=name)
+        self._source = Source(source, self.issues, name=name, expansion=limits.expansion)
         self.name = self._source.name
         try:
             self._format = self._open()

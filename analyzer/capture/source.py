@@ -25,6 +25,8 @@ Input = Union[str, os.PathLike[str], bytes, bytearray, memoryview, BinaryIO, "Pa
 
 _CHUNK = 64 << 10  # compressed bytes read at once
 _PIECE = 64 << 10  # decompressed bytes made at once: what damage can cost at most, where the library cannot step back
+FREE_EXPANSION = 256 << 20
+"""So many bytes a compressed input may become, however few it has."""
 _XZ_MEMORY = 256 << 20  # `xz -9` needs 65 MiB; a header may claim a dictionary of 4 GiB
 
 
@@ -51,8 +53,11 @@ class Source:
     compression: str | None
     """gzip, bzip2, xz, zstd or lz4; None where the bytes are taken as they are."""
 
-    def __init__(self, source: Input, issues: Issues, *, name: str | None = None) -> None:
+    def __init__(self, source: Input, issues: Issues, *, name: str | None = None, expansion: int | None = None) -> None:
+        """`expansion`: how many bytes one byte may become; an input that does more is not read on, with an issue."""
         self._issues = issues
+        self._expansion = expansion
+        self._made = 0
         self.position = 0
         self._owned = False
         self._file = self._open(source, name)
@@ -145,13 +150,25 @@ class Source:
         first byte. An input that fails, is cut short or damaged ends early, with an issue.
         """
         if self._stream is not None:
-            return self._stream.readinto(target)
+            if self._is_bomb():
+                return 0
+            count = self._stream.readinto(target)
+            self._made += count
+            return count
         if self._head:
             count = min(len(self._head), len(target))
             target[:count] = self._head[:count]
             self._head = self._head[count:]
             return count
         return self._fetch(target)
+
+    def _is_bomb(self) -> bool:
+        if self._expansion is None or self._made <= max(FREE_EXPANSION, self._expansion * self.position):
+            return False
+        if "expansion" not in self._issues:
+            message = f"It expands more than {self._expansion} times, like a bomb, and was not read on."
+            self._issues.add("expansion", message)
+        return True
 
     def wait(self, seconds: float) -> bool:
         """Whether a live input has more within so many seconds (or has ended)."""

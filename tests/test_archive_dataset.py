@@ -63,7 +63,7 @@ def test_a_row_says_what_the_json_object_says(place):
             report["capture"] = row["capture"]
             shared = row.keys() & report.keys()
             assert {key: row[key] for key in shared} == {key: report[key] for key in shared}
-            assert report.keys() - shared <= {"schema_version", "messages", "certificates", "chain"}
+            assert report.keys() - shared <= {"schema_version", "messages", "application", "certificates", "chain"}
 
 
 def test_start_is_kept_to_the_nanosecond(tmp_path):
@@ -115,7 +115,7 @@ def test_tables_without_rows_can_be_asked_too(tmp_path):
 
 
 def test_no_field_of_a_report_was_forgotten():
-    elsewhere = {"schema_version", "messages", "facts", "carrier"}
+    elsewhere = {"schema_version", "messages", "application", "facts", "carrier"}
     elsewhere |= {"resumes", "client", "server", "certificates", "chain"}  # as columns of other names
     columns = {column.name for column in schema.TABLES["handshakes"]}
     assert {field.name for field in fields(HandshakeReport)} - columns <= elsewhere

@@ -219,6 +219,14 @@ def test_a_file_that_is_not_what_an_option_takes_is_wrong_use(command, option, c
     assert said.err.startswith(f"mtlscope: {given}: ") and "fault" not in said.err
 
 
+def test_wrong_use_writes_over_nothing(tmp_path, capsys):
+    precious = tmp_path / "report.json"
+    precious.write_text("precious")
+    assert main(["analyze", str(SAMPLES / "mutual-tls12.pcap"), "--trust", str(precious), "-o", str(precious)]) == 2
+    assert precious.read_text() == "precious"
+    assert "no certificate in it" in capsys.readouterr().err
+
+
 def test_an_empty_name_of_a_trust_store_is_wrong_use(capsys):
     assert main(["analyze", str(SAMPLES / "mutual-tls12.pcap"), "--trust", ""]) == 2
     assert capsys.readouterr().err == "mtlscope: a trust store has an empty name\n"

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import TextIO
 
 from analyzer.cli.messages import complain
@@ -23,6 +24,7 @@ def write_report(reports: Iterable[CaptureReport], output: str, format_name: str
     if not chosen.HOLDS_ISSUES:
         reports = telling_issues(reports)
     if output != "-":
+        reports = _begun(reports)
         with open(output, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:  # noqa: PTH123
             chosen.write(_flushing(reports, file), file)
         return
@@ -62,6 +64,12 @@ def _format_of(output: str) -> str:
     if name is None:
         raise UsageError(f"{output}: its suffix says no format; --format does ({', '.join(formats.REGISTRY.names())})")
     return name
+
+
+def _begun(reports: Iterable[CaptureReport]) -> Iterator[CaptureReport]:
+    """The same, once there is a first one: an option that is wrong shows before a file is written over."""
+    rest = iter(reports)
+    return chain(list(islice(rest, 1)), rest)
 
 
 def telling_issues(reports: Iterable[CaptureReport]) -> Iterator[CaptureReport]:

@@ -24,8 +24,11 @@ from talk import (
 )
 
 from analyzer import api
+from analyzer.net.rows import held
+from analyzer.net.stream import Stretch
 from analyzer.results import CaptureReport
 from analyzer.settings import Limits
+from analyzer.tls.header_search import HeaderSearch
 
 SERVER = ("198.51.100.7", 443)
 
@@ -127,6 +130,39 @@ def test_bytes_kept_of_all_connections_together():
     assert "held-bytes" in codes(report)
     assert len(report.handshakes) == 50
     assert "held-bytes" not in codes(analyzed(segments, batch_bytes=5000))
+
+
+def plaintext(number: int) -> Talk:
+    talk = Talk(client=client(number), server=("198.51.100.7", 80)).open()
+    talk.send("client", b"GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n")
+    return talk.send("server", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + bytes(5000))
+
+
+def test_of_a_connection_without_tls_nothing_is_kept():
+    segments = [segment for number in range(100) for segment in plaintext(number).segments]
+    report = analyzed(segments, held_bytes=600_000, batch_bytes=5000)
+    assert report.connections == 100
+    assert not codes(report)
+
+
+def test_tls_behind_plaintext_that_nobody_knows():
+    """Nothing is kept, and yet a ClientHello that begins a segment is found, whatever the batches."""
+    talk = Talk().open().send("server", b"READY\n").send("client", b"secure, please\n").send("server", b"GO\n")
+    segments = tls12(talk=talk).segments
+    for batch_bytes in (1, 1 << 20):
+        [found] = analyzed(segments, batch_bytes=batch_bytes).handshakes
+        assert (found.outcome, found.version, found.preamble) == ("established", "TLSv1.2", None)
+
+
+def test_a_search_for_records_among_tiny_segments():
+    """Where a connection began before the capture, records are looked for in bounded memory."""
+    talk = Talk(size=1).send("server", bytes(95_000))
+    search = HeaderSearch()
+    for number, segment in enumerate(talk.segments):
+        search.feed(Stretch(held(segment.payload, number, 0), 0, 1, number))
+        assert search.held < 16_000_000
+    assert search.finish() is None
+    assert "held-bytes" in codes(analyzed(talk.segments, held_bytes=1_000_000, batch_bytes=100_000))
 
 
 def test_connections_that_were_closed_are_let_go_before_any_that_goes_on():

@@ -29,16 +29,17 @@ class Rows:
     offset: Sequence[int]
     captured: Sequence[int]
     """Payload bytes in the capture."""
-    length: Sequence[int]
-    """Payload bytes on the wire."""
-    sequence: Sequence[int]
-    acknowledgment: Sequence[int]
-    flags: Sequence[int]
     total: Sequence[int]
     """Payload bytes on the wire before this row; one entry more than rows."""
-    run_starts: Sequence[int]
+    # Of rows that are kept beyond their batch, nobody asks for what follows.
+    length: Sequence[int] = ()
+    """Payload bytes on the wire."""
+    sequence: Sequence[int] = ()
+    acknowledgment: Sequence[int] = ()
+    flags: Sequence[int] = ()
+    run_starts: Sequence[int] = ()
     """Rows whose first byte does not follow their predecessor's last one; at the end the number of rows."""
-    closings: Sequence[int]
+    closings: Sequence[int] = ()
     """Rows with FIN or RST."""
 
     def __len__(self) -> int:
@@ -79,17 +80,4 @@ class Rows:
 
 def held(data: bytes, frame: int, time: int) -> Rows:
     """One row of bytes of our own, which outlives the batch."""
-    return Rows(
-        buffer=memoryview(data),
-        frame=(frame,),
-        time=(time,),
-        offset=(0,),
-        captured=(len(data),),
-        length=(len(data),),
-        sequence=(0,),
-        acknowledgment=(0,),
-        flags=(0,),
-        total=(0, len(data)),
-        run_starts=(0, 1),
-        closings=(),
-    )
+    return Rows(memoryview(data), (frame,), (time,), (0,), (len(data),), (0, len(data)))

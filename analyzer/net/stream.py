@@ -3,7 +3,8 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from itertools import accumulate
+from typing import ClassVar, Literal, NamedTuple
 
 from analyzer.net.rows import FIN, RST, SYN, Rows, held
 
@@ -113,6 +114,30 @@ class Stretch:
             if begin < end:
                 yield Stretch(held(self.read(begin, end - begin), *self.seen(begin)), 0, 1, begin)
 
+    @property
+    def segments(self) -> int:
+        """How many there are."""
+        return self.behind - self.first
+
+    def copy(self) -> "Stretch":
+        """A copy that outlives the batch."""
+        first, behind = self.row_at(self.begin), self.row_at(self.end - 1) + 1
+        rows, cut = self.rows, slice(first, behind)
+        captured = list(rows.captured[cut])
+        kept = Rows(
+            buffer=memoryview(
+                b"".join(rows.buffer[at : at + n] for at, n in zip(rows.offset[cut], captured, strict=True))
+            ),
+            frame=list(rows.frame[cut]),
+            time=list(rows.time[cut]),
+            offset=list(accumulate(captured[:-1], initial=0)),
+            captured=captured,
+            total=list(rows.total[first : behind + 1]),
+        )
+        copy = Stretch(kept, 0, behind - first, rows.total[first] + self.shift)
+        copy.begin, copy.end, copy._not_before = self.begin, self.end, self._not_before
+        return copy
+
     def part(self, begin: int, end: int, not_before: Seen = (0, 0)) -> "Stretch":
         """What of it lies between two positions; it counts as seen at `not_before` at the earliest."""
         part = Stretch(self.rows, self.first, self.behind, self.rows.total[self.first] + self.shift)
@@ -136,6 +161,8 @@ class Gap:
     far behind them; or never seen."""
     frame: int
     """The segment behind it (with `snap-length`: the one that is cut)."""
+    segments: ClassVar[int] = 0
+    """How many there are of what is missing is not known."""
 
     def part(self, begin: int, end: int, not_before: Seen = (0, 0)) -> "Gap":
         """What of it lies between two positions."""
@@ -246,6 +273,10 @@ class ByteStream:
         """The bytes from position `begin` on, as far as they are remembered: none once the stream is finished."""
         return bytes((self._remembered or b"")[begin : begin + count])
 
+    def forget(self) -> None:
+        """Drop what was remembered: other bytes for a place seen before go unnoticed from now on."""
+        self._remembered = None
+
     def finish(self, acknowledged: int | None, frame: int) -> list[Piece]:
         """No more segments will come: returns what waited, with the gaps before and behind it.
 
@@ -261,7 +292,7 @@ class ByteStream:
         sent = self._fin if self._fin is not None else received - 1  # a FIN that is not seen counts as a byte
         if self.next < sent <= self.next + _PLAUSIBLE:
             self._skip(sent, "not-captured" if sent <= received else "missing", frame, pieces)
-        self._remembered = None
+        self.forget()
         return pieces
 
     def synchronize(self, sequence: int) -> None:

@@ -18,8 +18,12 @@ _OWN, _OWN_OF_SESSION = 4 << 10, 2 << 10
 """Bytes that following a connection takes by itself, and reading TLS on it."""
 _MADE_OF_MESSAGES = 3
 """Bytes that a byte of a message takes, with what is made of it."""
-_EARLY_PIECES = 2048
+_SEGMENT = 256
+"""Bytes that a segment takes which is kept until it is known where TLS begins, about, beside its content."""
+_EARLY_SEGMENTS = 2048
 """So many segments of a direction may come before TLS."""
+_MONOLOGUE_BYTES = 1 << 10
+"""After so much from one side alone, what it is does not depend on the other."""
 _UNKNOWN_BYTES = 8 << 10
 """So much of a direction that looks like nothing known is searched for a ClientHello."""
 
@@ -43,12 +47,14 @@ class Follower:
         "_deframers",
         "_early",
         "_early_bytes",
+        "_early_segments",
         "_events",
         "_judged_bytes",
         "_kept",
         "_keyring",
         "_limits",
         "_prologue_exceeded",
+        "_searching",
         "_virtual",
         "closings",
         "connection",
@@ -99,8 +105,11 @@ class Follower:
         self._early: tuple[list[Piece], list[Piece]] | None = ([], [])
         """What was said so far, until it is known where TLS begins."""
         self._early_bytes = self._judged_bytes = 0
+        self._early_segments = [0, 0]
         self._kept = [0, 0]
         """How many of these pieces outlive the batch."""
+        self._searching = False
+        """No preamble leads to TLS; only a ClientHello that begins a segment is still looked for."""
         self._events: list[Event] = []
         self._prologue_exceeded: int | None = None
         self._deframers: tuple[Deframer, Deframer] | None = None
@@ -149,8 +158,10 @@ class Follower:
     def advance(self, *, ended: bool = False) -> None:
         """Interpret what has arrived so far, in the order of the capture; `ended`: nothing more will come."""
         if self._early is not None:
+            if self._searching:
+                self._search(self._early)
             # The whole beginning is looked at again, so it must have grown by a part of itself.
-            if ended or self._early_bytes * 16 >= self._judged_bytes * 17:
+            elif ended or self._early_bytes * 16 >= self._judged_bytes * 17:
                 self._judged_bytes = self._early_bytes
                 self._find_beginning(self._early, ended)
             self._keep_early()
@@ -214,17 +225,21 @@ class Follower:
         return stream
 
     def _keep_early(self) -> None:
-        """Copy what has arrived, so that it outlives the batch."""
-        if self._early is not None:
-            for direction, pieces in enumerate(self._early):
-                kept = self._kept[direction]
-                pieces[kept:] = _copied(pieces[kept:])
-                self._kept[direction] = len(pieces)
+        """Copy what has arrived and will be looked at again, so that it outlives the batch."""
+        for direction, pieces in enumerate(self._early or ()):
+            if self._searching:
+                pieces.clear()
+                continue
+            kept = self._kept[direction]
+            pieces[kept:] = [piece.copy() if isinstance(piece, Stretch) else piece for piece in pieces[kept:]]
+            self._kept[direction] = len(pieces)
 
     def _take(self, direction: int, pieces: list[Piece]) -> None:
         if self._early is not None:
             self._early[direction].extend(pieces)
-            self._early_bytes += sum(piece.end - piece.begin for piece in pieces)
+            if not self._searching:
+                self._early_bytes += sum(piece.end - piece.begin for piece in pieces)
+                self._early_segments[direction] += sum(piece.segments for piece in pieces)
         elif self.session is not None:
             reader = self.session.reader(direction)
             for piece in self._unframed(direction, pieces) if self._deframers else pieces:
@@ -272,18 +287,42 @@ class Follower:
             self._begin(hello[0], {hello[0]: hello[1]}, None)
             return
         size = max(len(prefix) for prefix in prefixes)
-        bound = _UNKNOWN_BYTES if prologue.state in ("unknown", "other") else self._limits.prologue_bytes
+        self.heads = [prefix[:_HEAD_BYTES] for prefix in prefixes]
         whole = all(self._is_synchronized(d) and not _starts_with_gap(early[d]) for d in (0, 1) if early[d])
-        is_unknown = prologue.state in ("unknown", "waiting") and not prologue.preambles
-        if not whole and is_unknown and (ended or size >= _UNKNOWN_BYTES or any(map(_has_record, early))):
+        # As long as one side says little and the other nothing, that may still make sense of it.
+        is_settled = prologue.state in ("unknown", "other") and (all(prefixes) or size >= _MONOLOGUE_BYTES)
+        if not (whole or prologue.preambles) and (
+            is_settled or ended or size >= _UNKNOWN_BYTES or any(map(_has_record, early))
+        ):
             # The connection began before the capture: records may begin anywhere.
             self._begin(client, {}, None)
-        elif size >= bound or max(map(len, early)) > _EARLY_PIECES:
-            if prologue.state not in ("unknown", "other"):
-                self._prologue_exceeded = self.last_frame
-            self._ignore(prefixes)
-        else:
-            self.heads = [prefix[:_HEAD_BYTES] for prefix in prefixes]
+        elif is_settled:
+            self._searching = True
+            self._early_bytes, self._early_segments = 0, [0, 0]
+            for stream in self.streams:
+                if stream is not None:
+                    stream.forget()
+            self._stop_search()
+        elif size >= self._limits.prologue_bytes or max(self._early_segments) > _EARLY_SEGMENTS:
+            self._prologue_exceeded = self.last_frame
+            self._ignore()
+
+    def _search(self, early: tuple[list[Piece], list[Piece]]) -> None:
+        """Look for a ClientHello in what has arrived since."""
+        for direction, pieces in enumerate(early):
+            if pieces and len(self.heads[direction]) < _HEAD_BYTES:
+                missing = _HEAD_BYTES - len(self.heads[direction])
+                if pieces[0].begin == len(self.heads[direction]):
+                    self.heads[direction] += _prefix(pieces, missing)
+            hello = _find_hello(direction, pieces)
+            if hello is not None:
+                self._begin(direction, {direction: hello[1]}, None)
+                return
+        self._stop_search()
+
+    def _stop_search(self) -> None:
+        if any(stream is not None and stream.next >= _UNKNOWN_BYTES for stream in self.streams):
+            self._ignore()
 
     def _skip_number(self, early: tuple[list[Piece], list[Piece]], starts: dict[int, int]) -> None:
         """Note where the tunnel's first bytes are, on the port that Wireshark takes for SOCKS."""
@@ -344,11 +383,10 @@ class Follower:
         """Bytes of memory that it takes, about."""
         held = _OWN + sum(stream.held for stream in self.streams if stream is not None)
         if self._early is not None:
-            held += self._early_bytes + PIECE * (len(self._early[0]) + len(self._early[1]))
+            held += self._early_bytes + PIECE * sum(map(len, self._early)) + _SEGMENT * sum(self._early_segments)
         return held + _OWN_OF_SESSION + _MADE_OF_MESSAGES * self.session.held if self.session is not None else held
 
-    def _ignore(self, prefixes: list[bytes]) -> None:
-        self.heads = [prefix[:_HEAD_BYTES] for prefix in prefixes]
+    def _ignore(self) -> None:
         self._early = None
         self.streams = [None, None]
 
@@ -410,17 +448,6 @@ def _starts_with_gap(pieces: list[Piece]) -> bool:
     return isinstance(pieces[0], Gap)
 
 
-def _copied(pieces: list[Piece]) -> list[Piece]:
-    """The same, so that it outlives the batch."""
-    copies: list[Piece] = []
-    for piece in pieces:
-        if isinstance(piece, Gap):
-            copies.append(piece)
-        else:
-            copies.extend(piece.pieces())
-    return copies
-
-
 def _has_record(pieces: list[Piece]) -> bool:
     """Whether a segment begins like a record."""
     return any(
@@ -437,7 +464,7 @@ def _find_hello(direction: int, pieces: list[Piece]) -> tuple[int, int] | None:
     for piece in pieces:
         if isinstance(piece, Stretch):
             for start in piece.segment_starts():
-                if start and piece.end - start >= _HELLO_BYTES and _is_hello(piece.read(start, _HELLO_BYTES)):
+                if piece.end - start >= _HELLO_BYTES and _is_hello(piece.read(start, _HELLO_BYTES)):
                     return direction, start
     return None
 

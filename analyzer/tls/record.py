@@ -1,26 +1,53 @@
-"""Where do records begin and end in a byte stream? (RFC 8446, section 5.1; RFC 6101, appendix E, for SSLv2.)
+"""Where do records end, one after the other, in a byte stream? (RFC 8446, section 5.1.)
 
 The reader jumps from record header to record header. It copies only the fragments that somebody reads, so
 that its work grows with the number of records and not with the bytes of application data.
 """
 
-import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from struct import Struct
 from typing import Literal
 
 from analyzer.net.stream import Gap, Piece, Seen, Segment, Stretch
+from analyzer.tls.header_search import HeaderSearch
+from analyzer.tls.record_header import (
+    ALERT,
+    APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
+    HANDSHAKE,
+    HEADER,
+    HEARTBEAT,
+    MAX_FRAGMENT,
+    SSLV2,
+    looks_like_tls,
+    plausible_header,
+    sslv2_hello_length,
+)
 
-CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA, HEARTBEAT = 20, 21, 22, 23, 24
-SSLV2 = 0x0200
-"""Our own record type for what has an SSLv2 header: its content types are message types."""
+__all__ = [
+    "ALERT",
+    "APPLICATION_DATA",
+    "CHANGE_CIPHER_SPEC",
+    "HANDSHAKE",
+    "HEADER",
+    "HEARTBEAT",
+    "MAX_FRAGMENT",
+    "SSLV2",
+    "Event",
+    "Hole",
+    "Reason",
+    "Record",
+    "RecordReader",
+    "Unfinished",
+    "jump",
+    "looks_like_tls",
+    "plausible_header",
+    "sslv2_hello_length",
+]
 
-HEADER = 5
-MAX_FRAGMENT = (1 << 14) + 2048
 _header = Struct(">BHH").unpack
 _header_at = Struct(">BHH").unpack_from
-_PLAUSIBLE_HEADER = re.compile(rb"[\x14-\x18]\x03[\x00-\x04]", re.DOTALL)
 
 
 Reason = Literal["snap-length", "not-captured", "missing", "damaged"]
@@ -60,43 +87,6 @@ class Hole:
     frame: int
     """The segment behind it."""
     reason: Reason
-
-
-def plausible_header(type_: int, version: int, length: int) -> bool:
-    """Whether these can be the header of a TLS record."""
-    return (
-        CHANGE_CIPHER_SPEC <= type_ <= HEARTBEAT
-        and 0x0300 <= version <= 0x0304
-        and length <= MAX_FRAGMENT
-        and (length > 0 or type_ == APPLICATION_DATA)
-    )
-
-
-def looks_like_tls(data: bytes) -> bool | None:
-    """Whether a stream that begins like this is TLS from its first byte; None where more bytes must tell."""
-    if len(data) < HEADER:
-        return None if not data or data[0] in _FIRST_BYTES or data[0] & 0x80 else False
-    type_, version, length = _header(data[:HEADER])
-    if plausible_header(type_, version, length):
-        return True
-    return sslv2_hello_length(data) is not None
-
-
-_FIRST_BYTES = frozenset(range(CHANGE_CIPHER_SPEC, HEARTBEAT + 1))
-
-
-def sslv2_hello_length(data: bytes) -> int | None:
-    """Length of the SSLv2-format ClientHello or ServerHello that begins here (RFC 5246, appendix E.2)."""
-    if len(data) < 7 or not data[0] & 0x80:
-        return None
-    length = (data[0] & 0x7F) << 8 | data[1]
-    kind, version = data[2], data[3] << 8 | data[4]
-    if kind == 1 and 9 <= length < 4096 and (version == 2 or 0x0300 <= version <= 0x0304):
-        return length
-    # SERVER-HELLO: session id hit, certificate type, version.
-    if kind == 4 and 11 <= length < 32768 and data[3] <= 1 and data[4] <= 3 and data[5:7] == b"\x00\x02":
-        return length
-    return None
 
 
 Event = Record | Hole
@@ -144,10 +134,8 @@ class RecordReader:
         self._open: Unfinished | None = None
         self._sslv2_hello = False
         self._sslv2 = False
-        self._held: list[Stretch] | None = None
+        self._search: HeaderSearch | None = None
         self._told = False
-        self._scanned = 0
-        self._untested = 0
         self._losses = 0
         self.records = 0
         """Records read so far."""
@@ -167,8 +155,13 @@ class RecordReader:
 
     def search(self, *, told: bool = False) -> None:
         """Where a record begins is not known: find the first plausible one; `told`: a `Hole` said so."""
-        self._held = []
+        self._search = HeaderSearch()
         self._told = told
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that it takes for what it has not read yet, about."""
+        return self._search.held if self._search is not None else 0
 
     @property
     def unfinished(self) -> "Unfinished | None":
@@ -182,8 +175,8 @@ class RecordReader:
             piece = work.pop()
             if isinstance(piece, Gap):
                 self._skip(piece, events)
-            elif self._held is not None:
-                work += reversed(self._synchronize(piece))
+            elif self._search is not None:
+                work += reversed(self._synchronize(self._search, piece))
             elif piece.end > self._next:
                 rest = self._read(piece, events)
                 if rest is not None:
@@ -191,14 +184,10 @@ class RecordReader:
 
     def finish(self, events: list[Event]) -> None:
         """No more bytes will come: make the best of what waited for a second header."""
-        if self._held:
-            found = _first_header(self._held, final=True)
-            if found is not None:
-                held, self._held = self._held, None
-                self._next = found
-                for piece in held:
-                    if piece.end > found:
-                        self.feed(piece, events)
+        rest = self._search.finish() if self._search is not None else None
+        if rest is not None:
+            self._search, self._next = None, rest.begin
+            self.feed(rest, events)
 
     def _read(self, stretch: Stretch, events: list[Event]) -> Stretch | None:
         """Read segment by segment; returns what is left where no header stands at the place of one."""
@@ -337,8 +326,8 @@ class RecordReader:
 
     def _skip(self, gap: Gap, events: list[Event]) -> None:
         """Go on behind a gap: in the same record if that reaches so far, else at the next plausible header."""
-        if self._held is not None:
-            self._held.clear()
+        if self._search is not None:
+            self._search.clear()
             if not self._told:
                 events.append(Hole(self._direction, gap.frame, gap.reason))
                 self._told = True
@@ -370,30 +359,14 @@ class RecordReader:
         self.search(told=True)
         return stretch.after(position) if position < stretch.end else None
 
-    def _synchronize(self, stretch: Stretch) -> list[Stretch]:
+    def _synchronize(self, search: HeaderSearch, stretch: Stretch) -> list[Stretch]:
         """Look for a header; returns what to read again once one is found."""
-        held = self._held
-        assert held is not None
-        for piece in stretch.pieces():
-            held.append(piece)
-            self._untested += piece.end - piece.begin
-            self._scanned += piece.end - piece.begin
-            if self._untested < _TEST_EVERY and not _starts_with_header(piece):
-                continue
-            self._untested = 0
-            found = _first_header(held)
-            if found is not None:
-                self._held = None
-                self._scanned = 0
-                self._next = found
-                again = [p for p in held if p.end > found]
-                return [*again, stretch.after(piece.end)] if piece.end < stretch.end else again
-            while held[-1].end - held[0].begin > _RESYNC_BYTES:
-                held.pop(0)
-            if self._scanned > _SCAN_LIMIT:
-                self.foreign = b""
-                break
-        return []
+        again = search.feed(stretch)
+        if again:
+            self._search, self._next = None, again[0].begin
+        elif search.is_hopeless:
+            self.foreign = b""
+        return again
 
 
 def jump(stretch: Stretch, position: int) -> tuple[int, int]:
@@ -421,35 +394,5 @@ def jump(stretch: Stretch, position: int) -> tuple[int, int]:
     return at + stretch.shift, count
 
 
-_RESYNC_BYTES = 2 * (HEADER + MAX_FRAGMENT)
-_SCAN_LIMIT = 1 << 20
-_TEST_EVERY = 1024
 _LOSSES = 64
 _FOREIGN_BYTES = 512
-
-
-def _starts_with_header(piece: Stretch) -> bool:
-    if piece.end - piece.begin < HEADER:
-        return False
-    return plausible_header(*_header(piece.read(piece.begin, HEADER)))
-
-
-def _first_header(held: list[Stretch], *, final: bool = False) -> int | None:
-    """Position of the first header that is plausible and, unless it starts a segment, followed by another."""
-    data = b"".join(piece.read(piece.begin, piece.end - piece.begin) for piece in held)
-    base = held[0].begin
-    segment_starts = {piece.begin - base for piece in held}
-    for match in _PLAUSIBLE_HEADER.finditer(data):
-        at = match.start()
-        if at + HEADER > len(data):
-            break
-        type_, version, length = _header(data[at : at + HEADER])
-        if not plausible_header(type_, version, length):
-            continue
-        following = at + HEADER + length
-        if following + HEADER <= len(data):
-            if plausible_header(*_header(data[following : following + HEADER])):
-                return base + at
-        elif at in segment_starts or (final and following == len(data)):
-            return base + at
-    return None

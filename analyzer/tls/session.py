@@ -76,7 +76,7 @@ class Session:
     @property
     def held(self) -> int:
         """Bytes of messages that it keeps."""
-        pending = sum(len(side.pending) for side in self._sides)
+        pending = sum(len(side.pending) + side.reader.held for side in self._sides)
         return pending + sum(handshake.kept_bytes for handshake in self.handshakes)
 
     @property

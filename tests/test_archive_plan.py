@@ -85,6 +85,26 @@ def test_run_again_nothing_is_done_again(folder, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "d").rglob("*.parquet")} == times
 
 
+@pytest.mark.parametrize("table", ["captures", "handshakes/day=*", "certificates/day=*"])
+@pytest.mark.parametrize("schema", [False, True])
+def test_what_a_power_failure_has_left_empty_is_made_again(table, schema, folder, tmp_path):
+    batch(tmp_path / "d", folder)
+    before = contents(tmp_path / "d")
+    found = [path for path in (tmp_path / "d").glob(f"{table}/*.parquet") if (path.stem == "schema") == schema]
+    found[0].write_bytes(b"")
+    batch(tmp_path / "d", folder)
+    assert contents(tmp_path / "d") == before
+
+
+def test_a_dataset_with_a_damaged_file_is_refused_and_the_file_named(folder, tmp_path, capsys):
+    batch(tmp_path / "d", folder)
+    path = next(path for path in (tmp_path / "d").glob("handshakes/day=2*/*.parquet"))
+    path.write_bytes(path.read_bytes()[:-100])
+    assert main(["summary", str(tmp_path / "d")]) == 2
+    told = capsys.readouterr().err
+    assert path.name in told and told.count("\n") == 1 and "fault" not in told
+
+
 def test_a_folder_that_was_moved_is_known(folder, tmp_path):
     batch(tmp_path / "d", folder)
     before = contents(tmp_path / "d")
@@ -161,8 +181,8 @@ def test_a_folder_of_something_else_is_no_dataset(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(UsageError, match="not empty"):
         batch(tmp_path, ONE)
-    with pytest.raises(UsageError, match="no dataset"):
-        Dataset(str(tmp_path / "nowhere")).connect()
+    with pytest.raises(UsageError, match="no dataset"), Dataset(str(tmp_path / "nowhere")).connect():
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +230,8 @@ BAD = {
 GOOD = {"bomb.zip", "cut.pcap", "escaped.pcap", "good.pcap", "half.pcap.gz", "mutual-tls12.pcap", "up.tar"}
 
 
-def test_every_bad_input_is_named_once_and_every_good_one_is_analyzed(hostile, tmp_path, capfd):
+def test_every_bad_input_is_named_once_and_every_good_one_is_analyzed(hostile, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr("analyzer.cli.batch.LINE_EVERY", 3600)
     for _ in range(2):
         assert main(["batch", str(hostile), "-o", str(tmp_path / "d"), "--jobs", "2"]) == 3
         told = [line.removeprefix("mtlscope: ") for line in capfd.readouterr().err.splitlines()]

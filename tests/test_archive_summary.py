@@ -239,5 +239,5 @@ def test_a_newer_dataset_is_not_misread(tmp_path):
     dataset.create({})
     manifest = json.loads((tmp_path / "d" / "dataset.json").read_text())
     (tmp_path / "d" / "dataset.json").write_text(json.dumps({**manifest, "schema_version": 99}))
-    with pytest.raises(UsageError, match="newer"):
-        dataset.connect()
+    with pytest.raises(UsageError, match="newer"), dataset.connect():
+        pass

@@ -17,7 +17,8 @@ Polars, pandas, Spark) take each folder for a table, partitioned in Hive's manne
 import glob
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,6 +95,9 @@ class Dataset:
         if manifest.get("options_digest") != digest:
             said = json.dumps(manifest.get("options"))
             raise UsageError(f"{self.place}: was made with other options ({said}) or other files; use another dataset")
+        for pattern in ("captures/*.parquet", "*/day=*/*.parquet"):
+            for capture_id in self._store.hollow(pattern):
+                self.remove(capture_id)
         if not self.holds(_SCHEMA):
             with self.part(_SCHEMA) as part:
                 for table in schema.TABLES:
@@ -139,11 +143,21 @@ class Dataset:
 
     # Reading
 
-    def connect(self) -> "duckdb.DuckDBPyConnection":
+    @contextmanager
+    def connect(self) -> "Iterator[duckdb.DuckDBPyConnection]":
         """A DuckDB connection with a view of each table, also of `day`; times are UTC, memory is bounded by the disk.
 
-        Raises UsageError where there is no dataset.
+        Raises UsageError where there is no dataset, or it cannot be read.
         """
+        import duckdb
+
+        try:
+            with self._connection() as connection:
+                yield connection
+        except duckdb.Error as error:
+            raise UsageError(f"{self.place}: {' '.join(str(error).split())}") from error
+
+    def _connection(self) -> "duckdb.DuckDBPyConnection":
         import duckdb
 
         manifest = self._manifest()

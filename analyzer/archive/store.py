@@ -5,6 +5,7 @@ A place is a path, or an fsspec URL such as `s3://bucket/folder`. Local files ar
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -171,6 +172,15 @@ class Store:
             return
         for found in Path(self.place).glob(pattern):
             found.unlink(missing_ok=True)
+
+    def hollow(self, pattern: str) -> list[str]:
+        """Names, without suffix, of files that have no byte, among those of a pattern: power failures leave such."""
+        names = []
+        for path in Path(self.place).glob(pattern) if self._fs is None else ():
+            with suppress(FileNotFoundError):  # another run has removed it
+                if not path.stat().st_size:
+                    names.append(path.stem)
+        return names
 
     def tidy(self, age: float) -> None:
         """Remove what runs that were killed more than so many seconds ago have left half written."""

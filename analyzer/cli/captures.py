@@ -15,7 +15,7 @@ from analyzer.errors import CaptureError, UsageError
 from analyzer.issues import unread
 from analyzer.results import CaptureReport
 
-_CAPTURE = re.compile(r"\.(pcap|pcapng|cap|dmp|snoop)\d*(\.(gz|xz|zst|lz4))?$", re.IGNORECASE)
+_CAPTURE = re.compile(r"\.(pcap|pcapng|cap|dmp|snoop)\d*(\.(gz|bz2|xz|zst|lz4))?$", re.IGNORECASE)
 """What a capture's name in a folder ends with; tcpdump -C numbers its files behind the suffix."""
 
 

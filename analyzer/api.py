@@ -57,6 +57,7 @@ def analyze(
     trust: Files = "mozilla",
     client_trust: Files = (),
     crl: Files = (),
+    ct_logs: Files = (),
     server_name: str | None = None,
     at: str = "capture",
     keylog: Files | Secrets = (),
@@ -79,6 +80,7 @@ def analyze(
         trust: what the clients trust: `mozilla`, `system`, `none`, files and folders.
         client_trust: what the servers trust; without it client certificates lead to no verdict.
         crl: files of revocation lists.
+        ct_logs: lists of the logs of Certificate Transparency (log_list.json); without one SCTs are not checked.
         server_name: whom the client meant to reach, whatever its hello says.
         at: validation time: `capture` (of each handshake), `now`, or an ISO 8601 time.
         keylog: files of secrets (RFC 9850), or what `secrets.load` made of them.
@@ -98,6 +100,7 @@ def analyze(
         trust=trust,
         client_trust=client_trust,
         crl=crl,
+        ct_logs=ct_logs,
         server_name=server_name,
         at=at,
         keylog=keylog,
@@ -198,6 +201,7 @@ def _setup(
     trust: Files = "mozilla",
     client_trust: Files = (),
     crl: Files = (),
+    ct_logs: Files = (),
     server_name: str | None = None,
     at: str = "capture",
     keylog: Files | Secrets = (),
@@ -212,7 +216,7 @@ def _setup(
         raise UsageError("what the platform is can be said of a profile only (--profile)")
     return _Setup(
         limits=limits or Limits(),
-        chains=Chains(Trust(trust, client_trust, crl, server_name, at)),
+        chains=Chains(Trust(trust, client_trust, crl, server_name, at, ct_logs)),
         secrets=_secrets(keylog, server_key, password),
         assumed_trust=several(trust) == ["mozilla"],
         profile=load_profile(profile, profile_role) if profile is not None else None,

@@ -8,7 +8,7 @@ from time import time_ns
 
 from analyzer import truststores
 from analyzer.errors import UsageError
-from analyzer.pki.context import Exchange
+from analyzer.pki.context import Exchange, Settings
 from analyzer.pki.verdict import Validator
 from analyzer.results import CertificateReport, ChainReport, HandshakeReport, Sender
 from analyzer.tls import messages
@@ -32,6 +32,8 @@ class Trust:
     """Whom the client meant to reach, where the hello does not say, or says something else."""
     at: str = "capture"
     """Validation time: capture (each handshake's own), now, or an ISO 8601 time."""
+    ct_logs: Files = ()
+    """Lists of the logs of Certificate Transparency; without one SCTs are not checked."""
 
     def time(self) -> int | None:
         """The fixed validation time in nanoseconds since 1970; None for that of each handshake."""
@@ -58,6 +60,7 @@ class Chains:
             truststores.load(several(trust.trust)),
             truststores.load(several(trust.client_trust)),
             crls=[truststores.load_revocation_list(path) for path in several(trust.crl)],
+            settings=Settings(transparency_logs=truststores.load_transparency_logs(several(trust.ct_logs))),
         )
 
     def learn(self, report: HandshakeReport) -> None:

@@ -63,16 +63,17 @@ def _revocation_list(path: str, _stamp: "_Stamp") -> RevocationList:
         raise UsageError(f"{path}: {error}") from error
 
 
-def load_transparency_logs(path: str | Path) -> dict[bytes, TransparencyLog]:
-    """Load a log list in the JSON of version 3 that browsers publish; raises `UsageError`."""
-    logs = {}
-    try:
-        for operator in json.loads(_read(Path(path)))["operators"]:
-            for log in operator["logs"]:
-                key = base64.b64decode(log["key"], validate=True)
-                logs[hashlib.sha256(key).digest()] = TransparencyLog(str(log["description"]), key)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: no list of transparency logs (log_list.json, version 3)") from error
+def load_transparency_logs(paths: Iterable[str | Path]) -> dict[bytes, TransparencyLog]:
+    """Load lists of logs in the JSON of version 3 that browsers publish; raises `UsageError`."""
+    logs: dict[bytes, TransparencyLog] = {}
+    for path in paths:
+        try:
+            for operator in json.loads(_read(Path(path)))["operators"]:
+                for log in (*operator["logs"], *operator.get("tiled_logs", ())):
+                    key = base64.b64decode(log["key"], validate=True)
+                    logs[hashlib.sha256(key).digest()] = TransparencyLog(str(log["description"]), key)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise UsageError(f"{path}: no list of transparency logs (log_list.json, version 3)") from error
     return logs
 
 

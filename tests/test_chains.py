@@ -1,11 +1,19 @@
 """Which certificates does a side present, however and whenever it sends them?"""
 
-from analyzer.chains import presented
+import base64
+import json
+from pathlib import Path
+
+import pki_builder as made
+from forged_reports import handshake
+
+from analyzer.chains import Chains, Trust, presented
 from analyzer.tls import messages
 from analyzer.tls.authentication import judge
 from analyzer.tls.extensions import Extension
 from analyzer.tls.handshake import Handshake, Sent
 
+LOG = made.key("ec log")
 SERVER_CERTIFICATE_TYPE, RAW_PUBLIC_KEY = 20, 2
 
 
@@ -41,3 +49,24 @@ def test_the_verdict_sees_what_a_client_shows_behind_the_handshake() -> None:
     assert (verdict.authentication, verdict.basis, verdict.presented) == ("mutual", "decrypted", True)
     declined = judge(facts(sent("client", certificate(), 7)), None, None, None)
     assert (declined.authentication, declined.presented) == ("requested-not-provided", False)
+
+
+def test_a_list_of_logs_lets_timestamps_be_checked(tmp_path: Path) -> None:
+    log = {"description": "Test Log", "key": base64.b64encode(made.spki(LOG)).decode()}
+    known, unknown = tmp_path / "log_list.json", tmp_path / "other.json"
+    known.write_text(json.dumps({"operators": [{"logs": [log]}]}))
+    unknown.write_text(json.dumps({"operators": []}))
+    leaf = made.with_timestamps(LOG, made.SERVER)
+    chain = certificate(leaf.der(), made.INTERMEDIATE.der())
+    for lists, status in (
+        ([known], "pass"),
+        ([unknown, known], "pass"),
+        ([unknown], "undetermined"),
+        ([], "undetermined"),
+    ):
+        report = handshake(start=made.NOW, facts=facts(sent("server", chain, 5)))
+        Chains(Trust(trust="none", ct_logs=lists)).judge(report)
+        judged = report.chain["server"]
+        assert judged is not None
+        [check] = [check for check in judged.checks if check.check == "sct"]
+        assert check.status == status

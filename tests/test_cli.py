@@ -202,7 +202,7 @@ def test_wrong_use_is_one_line_and_status_2(capsys, arguments):
 
 
 @pytest.mark.parametrize("command", ["analyze", "certificates", "graph"])
-@pytest.mark.parametrize("option", ["--trust", "--client-trust", "--crl", "--keylog", "--server-key"])
+@pytest.mark.parametrize("option", ["--trust", "--client-trust", "--crl", "--ct-logs", "--keylog", "--server-key"])
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x30\x82", None], ids=["empty", "text", "der", "missing"])
 def test_a_file_that_is_not_what_an_option_takes_is_wrong_use(command, option, content, tmp_path, capsys):
     given = tmp_path / "given"

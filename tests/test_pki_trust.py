@@ -212,9 +212,19 @@ def test_lists_of_transparency_logs(tmp_path: Path):
     key = made.key("ec log")
     path = tmp_path / "log_list.json"
     log = {"description": "Test Log", "key": base64.b64encode(made.spki(key)).decode()}
-    path.write_text(json.dumps({"operators": [{"name": "Test", "logs": [log]}]}))
-    logs = truststores.load_transparency_logs(path)
+    other = {"description": "Tiled Log", "key": base64.b64encode(made.spki(made.key("ec other log"))).decode()}
+    path.write_text(json.dumps({"operators": [{"name": "Test", "logs": [log], "tiled_logs": [other]}]}))
+    logs = truststores.load_transparency_logs([path])
     assert logs[made.log_id(key)].name == "Test Log"
-    path.write_text("[]")
-    with pytest.raises(UsageError, match="log_list"):
-        truststores.load_transparency_logs(path)
+    assert {each.name for each in logs.values()} == {"Test Log", "Tiled Log"}
+    assert truststores.load_transparency_logs([]) == {}
+    for wrong in (
+        "[]",
+        "",
+        "{",
+        '{"operators": [{}]}',
+        '{"operators": [{"logs": [{"description": "x", "key": "!"}]}]}',
+    ):
+        path.write_text(wrong)
+        with pytest.raises(UsageError, match="log_list"):
+            truststores.load_transparency_logs([path])

@@ -42,6 +42,12 @@ _ANALYSIS: list[Callable[[Any], Any]] = [
         help="What the server trusts: its truststore for client certificates; repeatable.",
     ),
     click.option("--crl", metavar="FILE", multiple=True, help="A revocation list, PEM or DER; repeatable."),
+    click.option(
+        "--ct-logs",
+        metavar="FILE",
+        multiple=True,
+        help="Logs of Certificate Transparency (log_list.json), by which SCTs are checked; repeatable.",
+    ),
     click.option("--server-name", metavar="NAME", help="Whom the client meant to reach, whatever its hello says."),
     click.option(
         "--at",

@@ -86,7 +86,7 @@ def _precertificate(leaf: Certificate, issuer: Certificate) -> bytes | None:
 
     try:
         signed = x509.load_der_x509_certificate(leaf.der).tbs_precertificate_bytes
-    except (ValueError, x509.DuplicateExtension):
+    except (ValueError, x509.DuplicateExtension, x509.InvalidVersion):
         return None
     return sha256(issuer.spki).digest() + _vector(signed)
 

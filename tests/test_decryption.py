@@ -336,6 +336,13 @@ def test_any_cipher_suite_with_any_secret_is_read_without_complaint(suite: int, 
     assert "fail" not in {proof.status for proof in proofs(handshake, PublicKeys()) if proof.message == "finished"}
 
 
+def test_what_the_user_says_outweighs_what_the_capture_brings() -> None:
+    secrets = keyring(keys_of("mutual-tls13.pcap"))
+    secrets.embedded.read(changed_secret(line, 0, 1) for line in secrets_of("mutual-tls13.pcap"))
+    [handshake] = session(EVENTS["mutual-tls13.pcap"], secrets)
+    assert handshake.decryption.closed == 0
+
+
 # What nobody may see
 
 

@@ -39,8 +39,8 @@ class Keyring:
         return f"<Keyring of {self._logs} and {len(self._private_keys)} private keys>"
 
     def logged(self, client_random: bytes) -> dict[str, bytes]:
-        """What the key logs say of a connection, by label."""
-        return {label: secret for log in self._logs for label, secret in log.find(client_random).items()}
+        """What the key logs say of a connection, by label; the user's own log outweighs what the capture brings."""
+        return {label: secret for log in reversed(self._logs) for label, secret in log.find(client_random).items()}
 
     def traffic_secrets(self, handshake: Handshake) -> dict[str, bytes]:
         """The secrets of a handshake of TLS 1.3, by the key log's labels."""

@@ -1,7 +1,9 @@
 """DTLS up to 1.2, in clear: datagrams lost, repeated, reordered and cut, and what is said of the handshakes in them."""
 
 import random
+import struct
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 from datagrams import (
@@ -38,6 +40,7 @@ from datagrams import (
     whole,
     without,
 )
+from forge import Frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from talk import vector
@@ -411,6 +414,41 @@ def test_a_server_that_never_answers() -> None:
 def test_one_hello_without_an_answer_is_merely_incomplete() -> None:
     exchange = Exchange().send("client", message(CLIENT_HELLO, 0, client_hello()))
     assert exchange.report.outcome == "incomplete"
+
+
+ENDS = [("192.0.2.10", "198.51.100.7", 1), ("2001:db8::1", "2001:db8::2", 58)]
+
+
+def icmp(exchange: Exchange, type_: int, code: int, protocol: int) -> Frame:
+    """An error of the server's host, which quotes the first datagram."""
+    quoted = exchange.frame(exchange.datagrams[0]).data[:100]
+    error = bytes((type_, code)) + bytes(6) + quoted
+    ends = ip_address(exchange.server[0]).packed + ip_address(exchange.client[0]).packed
+    if protocol == 1:
+        head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(error), 1, 0, 64, protocol, 0)
+    else:
+        head = struct.pack(">IHBB", 6 << 28, len(error), protocol, 64)
+    return Frame(head + ends + error, exchange.now)
+
+
+@pytest.mark.parametrize(("client", "server", "protocol"), ENDS)
+def test_a_port_on_which_nobody_listens(client: str, server: str, protocol: int) -> None:
+    exchange = Exchange((client, 50000), (server, 4433)).send("client", message(CLIENT_HELLO, 0, client_hello()))
+    unreachable, other = ((3, 3), (3, 4)) if protocol == 1 else ((1, 4), (3, 0))
+    frames = [exchange.frame(sent) for sent in exchange.datagrams]
+    [report] = api.analyze(capture([*frames, icmp(exchange, *unreachable, protocol)]), trust="none").handshakes
+    assert (report.outcome, report.version, report.root_cause) == ("failed", None, "connection-refused")
+    [report] = api.analyze(capture([*frames, icmp(exchange, *other, protocol)]), trust="none").handshakes
+    assert report.outcome == "incomplete"
+
+
+def test_a_server_that_answers_after_all_was_not_refused() -> None:
+    exchange = whole()
+    frames = [exchange.frame(sent) for sent in exchange.datagrams]
+    [report] = api.analyze(capture([frames[0], icmp(exchange, 3, 3, 1), *frames[1:6]]), trust="none").handshakes
+    assert report.outcome == "incomplete"
+    [report] = api.analyze(capture([*frames, icmp(exchange, 3, 3, 1)]), trust="none").handshakes
+    assert report.outcome == "established"
 
 
 def test_an_alert_in_answer_to_the_hello() -> None:

@@ -39,6 +39,8 @@ class DatagramBatch:
     """Payload bytes that the capture holds."""
     length: NDArray[np.int64]
     """Payload bytes on the wire, by the IP (and UDP) length fields; at least `captured`."""
+    refused: NDArray[np.bool_]
+    """It is only quoted, by an ICMP error that says that nobody took it; never of segments."""
 
     def __len__(self) -> int:
         return len(self.frame)

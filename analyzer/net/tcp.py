@@ -51,6 +51,7 @@ def segments(batch: FrameBatch, buffer: NDArray[np.uint8], carried: Payloads) ->
         offset=np.minimum(offset, carried.end),
         captured=np.clip(carried.end - offset, 0, length),
         length=length,
+        refused=np.zeros(len(length), bool),
         sequence=header["sequence"].astype(np.uint32),
         acknowledgment=header["acknowledgment"].astype(np.uint32),
         flags=flags,

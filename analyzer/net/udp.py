@@ -46,5 +46,27 @@ def datagrams(batch: FrameBatch, buffer: NDArray[np.uint8], carried: Payloads) -
         offset=payload.offset,
         captured=payload.end - payload.offset,
         length=payload.wire_end - payload.offset,
+        refused=_refused(buffer, carried),
     )
     return found, payload
+
+
+def _refused(buffer: NDArray[np.uint8], carried: Payloads) -> NDArray[np.bool_]:
+    """Which datagrams an ICMP error quotes that says that host, protocol or port cannot be reached, or is forbidden.
+
+    It is eight bytes long and stands before the quoted IP header, which has no options (RFC 792; RFC 4443, section
+    3.1). That a datagram was too long, or too long on its way, does not say that nobody takes another.
+    """
+    refused = np.zeros(len(carried), bool)
+    for family, type_, size in ((4, _UNREACHABLE, 28), (6, _UNREACHABLE_6, 48)):
+        rows = np.flatnonzero(carried.quoted & (carried.family == family) & (carried.offset >= size))
+        begin = carried.offset[rows] - size
+        is_plain = buffer[begin + 8] == (0x45 if family == 4 else buffer[begin + 8] & 0x0F | 0x60)
+        unreachable = (buffer[begin] == type_) & (buffer[begin + 1] != (_TOO_LONG if family == 4 else 255))
+        refused[rows] = is_plain & unreachable
+    return refused
+
+
+_UNREACHABLE, _UNREACHABLE_6 = 3, 1
+_TOO_LONG = 4
+"""The code of "fragmentation needed", which IPv6 has another type for."""

@@ -100,11 +100,11 @@ class Association:
 def datagrams(batch: DatagramBatch, rows: NDArray[np.int64], directions: NDArray[np.int64]) -> "Iterator[Datagram]":
     """Those of some rows, with their bytes."""
     buffer = batch.buffer.data
-    columns = (batch.frame, batch.time, batch.offset, batch.captured, batch.length)
-    for direction, frame, time, offset, captured, length in zip(
+    columns = (batch.frame, batch.time, batch.offset, batch.captured, batch.length, batch.refused)
+    for direction, frame, time, offset, captured, length, refused in zip(
         directions.tolist(), *(column[rows].tolist() for column in columns), strict=True
     ):
-        yield Datagram(direction, frame, time, buffer[offset : offset + captured].tobytes(), length)
+        yield Datagram(direction, frame, time, buffer[offset : offset + captured].tobytes(), length, refused)
 
 
 _DEFECTS = {

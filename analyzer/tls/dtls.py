@@ -18,7 +18,8 @@ from analyzer.tls.record import Hole, Reason
 _KNOWN_TYPES = frozenset((*range(7), 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67))
 _FROM_CLIENT = frozenset((1, 15, 16))
 """Types of messages that only clients send in clear; of the others (but Certificate) only servers do."""
-_CONNECTION_ID = 54
+_CONNECTION_ID = (54, 53, 254)
+"""connection_id, and what stacks used before (draft-ietf-tls-dtls-connection-id-07; Mbed TLS 2)."""
 _DEFAULT_VERSION = 0x0303
 _FIRST_RECORDS = 4
 _MOST_SENT = 2000
@@ -92,6 +93,10 @@ class DtlsSession:
     def process(self, datagram: Datagram) -> None:
         """Take a datagram, in the order of the capture."""
         current = self._current()
+        if datagram.refused:
+            if current is not None and current.datagrams is not None and current.datagrams.refused is None:
+                current.datagrams.refused = (current.sender(datagram.direction), datagram.frame)
+            return
         side = self._sides[datagram.direction]
         before = len(current.sent) if current is not None else 0
         position, repeats, now = 0, False, current
@@ -346,8 +351,8 @@ class DtlsSession:
             for one in current.sent:
                 if one.message is not None and len(one.raw) == one.length + MESSAGE_HEADER:
                     one.raw = _tls_form(one.raw)
-        offered = current.client_hello.extension(_CONNECTION_ID) if current.client_hello else None
-        chosen = answer.extension(_CONNECTION_ID)
+        offered = current.client_hello.extension(*_CONNECTION_ID) if current.client_hello else None
+        chosen = answer.extension(*_CONNECTION_ID)
         if not answer.is_hello_retry_request and offered and chosen:
             # Either side says what it wants to see in the records that it receives.
             self._sides[direction].id_length, self._sides[1 - direction].id_length = offered[0], chosen[0]

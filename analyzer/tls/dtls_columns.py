@@ -29,7 +29,7 @@ class Look(NamedTuple):
 def look(batch: DatagramBatch) -> Look:
     """Look at the first bytes (RFC 6347, section 4.1; RFC 9147, section 4; RFC 7983, section 7)."""
     none = np.zeros(len(batch), bool)
-    result = Look(none, none.copy(), none.copy())
+    result = Look(batch.refused.copy(), none, none.copy())
     rows = np.flatnonzero(batch.captured >= _SMALLEST)
     buffer, offset = batch.buffer, batch.offset[rows]
     first = buffer[offset]

@@ -40,6 +40,8 @@ class Datagram(NamedTuple):
     """As captured."""
     length: int
     """Bytes on the wire; more than `data` where the capture cuts."""
+    refused: bool = False
+    """Nothing of it is there but an ICMP error that says that nobody took it."""
 
 
 @dataclass(slots=True, eq=False)

@@ -104,6 +104,8 @@ class Datagrams:
     """Frames that brought nothing but what had been sent before."""
     acknowledged: dict[Sender, int] = field(default_factory=lambda: {"client": 0, "server": 0})
     """The last frame in which a side is known to have sent an ACK (RFC 9147, section 7)."""
+    refused: tuple[Sender, int] | None = None
+    """Whose datagram an ICMP error first said that nobody took, and the frame of that."""
     last_time: int = 0
     """Of its last datagram; nanoseconds since 1970-01-01 UTC."""
     last_frame: int = 0

@@ -199,6 +199,12 @@ def _not_established_dtls(handshake: Handshake) -> End | None:
         evidence = Evidence(ending.frame, ending.sender, "alert", says)
         return None if handshake.has_hole() else End("failed", basis, evidence)
     below, hello = handshake.datagrams, handshake.first("client_hello", "client")
+    if below is not None and below.refused is not None:
+        sender, frame = below.refused
+        other: Sender = "server" if sender == "client" else "client"
+        if not any(sent.sender == other and sent.frame > frame for sent in handshake.sent):
+            says = f"Nobody takes the {sender}'s datagrams (an ICMP error in answer)."
+            return End("failed", "observed", Evidence(frame, other, None, says))
     if below is None or hello is None or any(sent.sender == "server" for sent in handshake.sent):
         return None
     again = len(below.repeated["client"])

@@ -1,29 +1,32 @@
-"""The server refused the TCP connection: nobody listens on that port.
+"""The server refused the connection: nobody listens on that port.
 
 What it means: The host is there and answers, but no program accepts connections on this port, or a firewall rejects
 them. This is no TLS matter.
 
-On the wire: SYN, answered by RST,ACK.
+On the wire: SYN, answered by RST,ACK; of DTLS a ClientHello, answered by ICMP "port unreachable".
 
 Client's owner: Check host and port.
 
 Server's owner: Start the service, let it listen on the outer address (not 127.0.0.1 alone), open the firewall.
 
-References: RFC 9293, section 3.5.2.
+References: RFC 9293, section 3.5.2; RFC 1122, section 4.1.3.1.
 """
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.finding import Judgment, advise
+from analyzer.tls.handshake import Handshake
 
 SEVERITY = "error"
 STAGE = "connection"
 SPECIFICITY = 3
-WHEN = ("attempt",)
+WHEN = ("attempt", "failed")
 
 
 def judge(case: Case) -> Judgment | None:
     """A SYN, and a reset in answer."""
     below = case.carrier
+    if case.facts is not None:
+        return _datagrams(case, case.facts)
     if below is None or any(mark.kind == "syn-ack" for mark in below.openings) or any(below.heads.values()):
         return None
     reset = below.closed("server", "rst")
@@ -40,4 +43,27 @@ def judge(case: Case) -> Judgment | None:
             confirm=f"`nc -vz {server.ip} {server.port}`.",
         ),
         evidence=case.see(*(mark.frame for mark in below.openings[:1]), reset.frame),
+    )
+
+
+def _datagrams(case: Case, facts: Handshake) -> Judgment | None:
+    """A ClientHello, and an ICMP error in answer."""
+    below, hello = facts.datagrams, facts.first("client_hello", "client")
+    if below is None or below.refused is None or hello is None or any(sent.sender == "server" for sent in facts.sent):
+        return None
+    sender, frame = below.refused
+    if sender != "client":
+        return None
+    server = case.report.server
+    return Judgment(
+        confidence="certain",
+        summary=f"The server {server} refused the ClientHello of {case.report.client.ip} (ICMP: unreachable): no "
+        "program listens there, or a firewall rejects it.",
+        remedy=advise(
+            client="check host name and port.",
+            server=f"start the service on UDP port {server.port}, on the address that clients use, and open the "
+            "firewall.",
+            confirm=f"`openssl s_client -dtls -connect {server}`.",
+        ),
+        evidence=case.see(hello, frame),
     )

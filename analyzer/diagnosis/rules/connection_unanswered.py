@@ -1,7 +1,7 @@
 """Nobody answered the client's attempts to connect.
 
-What it means: The SYNs (of DTLS the ClientHellos), or the answers to them, are dropped: a firewall or security group,
-a wrong route, a host that is down. This is no TLS matter.
+What it means: The SYNs (of DTLS and QUIC the ClientHellos), or the answers to them, are dropped: a firewall or security
+group, a wrong route, a host that is down. This is no TLS matter.
 
 On the wire: SYN or ClientHello, repeated after 1, 3, 7 seconds, and nothing from the server.
 
@@ -9,7 +9,7 @@ Client's owner: Check host and port; ask whether this client's address is allowe
 
 Server's owner: Let the client's address through the firewall and the security group, and look for the way back.
 
-References: RFC 9293, section 3.8; RFC 6347, section 4.2.4.
+References: RFC 9293, section 3.8; RFC 6347, section 4.2.4; RFC 9002, section 6.2.
 """
 
 from analyzer.diagnosis.case import Case
@@ -23,7 +23,7 @@ WHEN = ("attempt", "failed")
 
 
 def judge(case: Case) -> Judgment | None:
-    """SYNs, and not a segment of the server; of DTLS ClientHellos."""
+    """SYNs, and not a segment of the server; of DTLS and QUIC ClientHellos."""
     below = case.carrier
     if case.facts is not None:
         return _datagrams(case, case.facts)
@@ -48,20 +48,29 @@ def judge(case: Case) -> Judgment | None:
 
 def _datagrams(case: Case, facts: Handshake) -> Judgment | None:
     below, hello = facts.datagrams, facts.first("client_hello", "client")
-    if below is None or hello is None or facts.alerts or any(sent.sender == "server" for sent in facts.sent):
+    if (
+        below is None
+        or hello is None
+        or facts.alerts
+        or below.refused
+        or any(sent.sender == "server" for sent in facts.sent)
+        or (facts.quic is not None and facts.quic.answered)
+    ):
         return None
+    protocol, attempt = ("DTLS", f"openssl s_client -dtls -connect {case.report.server}")
+    if facts.quic is not None:
+        protocol, attempt = "QUIC", f"curl --http3-only https://{case.report.server}/"
     server, again = case.report.server, below.repeated["client"]
     return Judgment(
         confidence="likely",
         summary=f"The server {server} did not answer {case.report.client.ip} ({len(again) + 1} ClientHellos within "
-        f"{(below.last_time - facts.start) / 1e9:.0f} s): no DTLS server listens there, or something on the way drops "
-        "it.",
+        f"{(below.last_time - facts.start) / 1e9:.0f} s): no {protocol} server listens there, or something on the "
+        "way drops it.",
         remedy=advise(
             client="check host name and port.",
-            server=f"see that DTLS is spoken on UDP port {server.port}.",
+            server=f"see that {protocol} is spoken on UDP port {server.port}.",
             network=f"let UDP of {case.report.client.ip} through to {server}, and the answers back.",
-            confirm=f"`openssl s_client -dtls -connect {server}`, and a capture on the server's side: do the "
-            "ClientHellos arrive?",
+            confirm=f"`{attempt}`, and a capture on the server's side: do the ClientHellos arrive?",
         ),
         evidence=case.see(hello, *again[:3]),
     )

@@ -24,6 +24,7 @@ Secret = tuple[int, bytes]
 
 _PAUSE = 0.05  # seconds for which a live capture's frames wait for others to share their batch
 _BATCH_FRAMES = 1 << 15  # in a batch at most: floods have small frames, each of a connection of its own
+_CHUNK = 64 << 10  # what the buffer of a small file has beyond its size: the file may grow
 _SLACK = 32  # bytes behind the buffer's end that `gather` may look at
 _DEFAULTS = Limits()
 _FORMATS = (Pcap, Pcapng, Snoop)
@@ -50,11 +51,14 @@ class Capture:
         self.issues = Issues()
         self.frames = self.bytes = 0
         self._limits = limits
-        self._allocate(max(limits.batch_bytes, 1))
         self._base = 0  # the buffer's first byte, counted from the capture's
         self._start = self._end = 0  # what is read and not yet yielded
         self._source = Source(source, self.issues, name=name, expansion=limits.expansion)
         self.name = self._source.name
+        capacity = max(limits.batch_bytes, 1)
+        if self._source.size is not None and self._source.compression is None:
+            capacity = min(capacity, self._source.size + _CHUNK)  # small files are many, and memory costs time
+        self._allocate(capacity)
         try:
             self._format = self._open()
             self._start = self._format.start

@@ -124,7 +124,7 @@ class Assembler:
         client = follower.connection.endpoint(handshake.client_direction)
         server = follower.connection.endpoint(1 - handshake.client_direction)
         handshake.sent.sort(key=lambda sent: sent.frame)  # one side may have been read late, for it had a hole
-        sizes = _infer(handshake) if handshake.is_tls13 and handshake.server_hello else None
+        sizes = inference.infer(handshake) if handshake.is_tls13 and handshake.server_hello else None
         original, link = None, None
         if resumed is not None:
             original, link = self._lineage.original(handshake, resumed, client, server)
@@ -253,15 +253,6 @@ class Assembler:
             facts=handshake,
             carrier=_carrier(below, handshake, always=end.outcome != "established"),
         )
-
-
-def _infer(handshake: Handshake) -> inference.Inference:
-    """What sizes tell: of records, or of packets of QUIC, which hold more than records."""
-    if handshake.quic is None:
-        return inference.infer(handshake)
-    from analyzer.tls import quic_inference
-
-    return quic_inference.infer(handshake, handshake.quic)
 
 
 def _end(handshake: Handshake, sizes: inference.Inference | None) -> outcome.End:

@@ -309,6 +309,12 @@ class Connection:
         return handshake
 
 
+def negotiation(made: Connection, *versions: int, towards: bytes | None = None) -> bytes:
+    """A Version Negotiation packet in answer to the client's first."""
+    ids = vector(1, made.client_id if towards is None else towards) + vector(1, made.first_id)
+    return b"\x80\0\0\0\0" + ids + b"".join(version.to_bytes(4) for version in versions)
+
+
 def names(report: HandshakeReport, *protections: str) -> list[str]:
     """What was said, by whom; of these protections only where any are given."""
     return [

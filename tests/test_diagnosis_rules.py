@@ -38,6 +38,7 @@ from forged_cases import (
     u16s,
     vector16,
 )
+from quictalk import DRAFT_29, V1, V2, Connection, negotiation
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.engine import RULES, diagnose, situation
@@ -163,6 +164,7 @@ PAIRS: dict[str, Pair] = {
     "no-common-version": Pair(
         lambda: of(refused_hello("S>alert:protocol_version")), lambda: of(refused_hello("S>alert:decode_error"))
     ),
+    "no-common-quic-version": Pair(lambda: of(negotiated(V2, DRAFT_29)), lambda: of(negotiated(V1, V2))),
     "no-common-cipher-suite": Pair(
         lambda: of(refused_hello(hello=client_hello(suites=[0xC02C]))),
         lambda: of(refused_hello("S>alert:protocol_version", hello=client_hello(suites=[0xC02C]))),
@@ -493,6 +495,12 @@ def dual_purpose_certificate() -> bytes:
         x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2"), b"\x04" + bytes([len(timestamps)]) + timestamps
     )
     return builder.add_extension(embedded, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def negotiated(*versions: int) -> HandshakeReport:
+    """A client of QUIC version 1, and a server that lists others."""
+    made = Connection().hello()
+    return made.send("server", negotiation(made, *versions)).report()
 
 
 def judged(code: str, reports: list[HandshakeReport]) -> object:

@@ -27,6 +27,7 @@ from quictalk import (
     close,
     crypto,
     names,
+    negotiation,
     stream,
 )
 from talk import client_hello, message, vector
@@ -361,17 +362,13 @@ def test_hellos_without_an_answer_fail_and_one_alone_does_not() -> None:
     assert (report.outcome, report.root_cause) == ("failed", "connection-unanswered")
 
 
-def negotiation(made: Connection, *versions: int, towards: bytes | None = None) -> bytes:
-    ids = vector(1, made.client_id if towards is None else towards) + vector(1, made.first_id)
-    return b"\x80\0\0\0\0" + ids + b"".join(version.to_bytes(4) for version in versions)
-
-
 def test_a_version_that_the_server_does_not_speak_fails() -> None:
     made = Connection().hello()
     made.send("server", negotiation(made, 0x0A0A0A0A, DRAFT_29))
     report = made.report()
     assert (report.outcome, report.outcome_basis) == ("failed", "observed")
     assert any("0xff00001d" in evidence.says for evidence in report.evidence)
+    assert report.root_cause == "no-common-quic-version"
 
 
 @pytest.mark.parametrize("forged", [{"towards": b"elsewhere"}, {"versions": (V1,)}])

@@ -175,7 +175,7 @@ class Case:
     def cut_flight(self) -> list[Sent]:
         """The server's encrypted records where they end in an alert before its flight is complete (TLS 1.3)."""
         facts = self.facts
-        if facts is None or not facts.is_tls13 or facts.suite is None:
+        if facts is None or not facts.is_tls13 or facts.suite is None or facts.quic is not None:
             return []
         hidden = [sent for sent in facts.sent if sent.name == "application_data" and sent.protection == "encrypted"]
         flight = [sent for sent in hidden if sent.sender == "server"]
@@ -374,6 +374,8 @@ class Case:
         if self.report.transport == "udp":
             given = [option.replace("-tls1", "-dtls1") for option in options]
             options = tuple(given) if any(option.startswith("-dtls1") for option in given) else ("-dtls", *given)
+        elif self.report.transport == "quic":  # from OpenSSL 3.5 on
+            options = ("-quic", "-alpn", "h3", *(option for option in options if not option.startswith("-tls1")))
         words = ["openssl", "s_client", "-connect", str(server), *name, *options]
         return f"`{' '.join(map(shlex.quote, words))} </dev/null{' | ' + then if then else ''}`"
 

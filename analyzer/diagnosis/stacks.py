@@ -93,7 +93,7 @@ def server(handshake: Handshake) -> Guess | None:
 
 def _pads_like_jsse(handshake: Handshake) -> bool:
     """Whether the server's Finished or alert has the 16 zeros that only JSSE adds (TLS 1.3)."""
-    if not handshake.is_tls13 or handshake.suite is None:
+    if not handshake.is_tls13 or handshake.suite is None or handshake.datagrams is not None:
         return False
     size = Sizes(handshake.suite.hash_length, handshake.suite.tag_length or 16, JSSE_PADDING)
     lengths = {sent.length for sent in handshake.sent if sent.sender == "server" and sent.name == "application_data"}

@@ -92,7 +92,7 @@ class _Reader:
         sizes = inference.infer(self.facts) if self.facts and self.tls13 and self.facts.server_hello else None
         self.roles = dict(sizes.roles) if sizes else {}
         self.empty = sizes is not None and sizes.answer == "declined"
-        self.flights = _hidden_flights(self.sent, sizes) if self.tls13 else {}
+        self.flights = _hidden_flights(self.sent, sizes) if self.tls13 and report.transport != "quic" else {}
         self.switched: set[Sender] = set()
         self.dummies: set[Sender] = set()
 

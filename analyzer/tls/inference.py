@@ -123,6 +123,10 @@ def infer(handshake: Handshake) -> Inference:
         from analyzer.tls import inference_dtls
 
         return inference_dtls.infer(handshake)
+    if handshake.quic is not None:
+        from analyzer.tls import quic_inference
+
+        return quic_inference.infer(handshake, handshake.quic)
     result = Inference()
     suite, hello = handshake.suite, handshake.server_hello
     if suite is None or hello is None:

@@ -185,6 +185,7 @@ class QuicSession:
         if connection is None:
             return
         current = connection.handshake
+        connection.quic.answered |= current.sender(datagram.direction) == "server"
         _touch(current, datagram.frame, datagram.time)
         below = current.datagrams
         if with_initial and below is not None and not any(news) and datagram.frame != current.first_frame:

@@ -97,6 +97,8 @@ class Quic:
     closed: list[Closed] = field(default_factory=list)
     confirmed: tuple[int, int] | None = None
     """Frame and time of the server's HANDSHAKE_DONE, where keys show it."""
+    answered: bool = False
+    """The server sent anything."""
     retried: int | None = None
     """Frame of the server's Retry (RFC 9000, section 8.1.2)."""
     refused: Refused | None = None

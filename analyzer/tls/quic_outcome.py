@@ -77,7 +77,7 @@ def _without_answer(handshake: Handshake, quic: Quic) -> End | None:
         says = f"The server does not speak version {name_of(version)} of QUIC, but {offered or 'no other'}."
         return End("failed", "observed", Evidence(frame, "server", None, says))
     below = handshake.datagrams
-    if below is None or quic.retried is not None or any(seen.sender == "server" for seen in quic.seen):
+    if below is None or quic.answered:
         return None
     again, waited = len(below.repeated["client"]), (below.last_time - handshake.start) / 1e9
     if again < _REPEATS or waited < _PATIENCE:

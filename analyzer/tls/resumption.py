@@ -94,7 +94,7 @@ class Lineage:
         answer = handshake.server_hello
         if answer is None:
             return
-        if handshake.is_tls13:
+        if handshake.is_tls13 and handshake.quic is None:
             records = [
                 sent.length
                 for index, sent in enumerate(handshake.sent)
@@ -135,6 +135,8 @@ class Lineage:
         known = self._before(handshake, _ticket(identity))
         if known is not None or how.external:
             return known, None
+        if handshake.quic is not None:
+            return None, "Packets of QUIC hold more than tickets, so that sizes do not tell which session it was."
         # Without keys the ticket is unseen, but its length is that of the identity: a NewSessionTicket has 13 to
         # 21 bytes, a nonce and a few extensions beside it, and a record its type, tag and perhaps padding. Servers
         # that pack (BoringSSL, rustls) send several alike in one record.

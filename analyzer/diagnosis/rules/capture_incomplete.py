@@ -39,13 +39,13 @@ def judge(case: Case) -> Judgment | None:
     senders = {sent.sender for sent in facts.sent}
     # Datagrams have no SYN and no FIN; a handshake that is seen from its ClientHello on has begun.
     whole = below is not None and any(mark.kind == "syn" for mark in below.openings)
-    whole = whole or (facts.is_dtls and case.hello is not None)
+    whole = whole or (facts.datagrams is not None and case.hello is not None)
     if len(senders) == 1 and not case.failed and not whole:
         lacks.append(f"only the {next(iter(senders))}'s direction is in it")
     if not whole and not case.failed:
         lacks.append("it begins within the connection")
     if not case.failed and not facts.closings:
-        lacks.append(f"it does not show the {'handshake' if facts.is_dtls else 'connection'}'s end")
+        lacks.append(f"it does not show the {'connection' if facts.datagrams is None else 'handshake'}'s end")
     if facts.truncated:
         lacks.append("the handshake is larger than what is kept of one")
     if not lacks or (case.failed and not facts.holes and not facts.truncated):
@@ -58,7 +58,7 @@ def judge(case: Case) -> Judgment | None:
             client="capture again on the client itself, whole packets, from before the connection until after it.",
             server="or on the server; a mirror port often loses packets.",
             confirm=f"`tcpdump -s 0 -w again.pcap host {case.report.server.ip}`, and "
-            f"`{case.report.display_filter}{'' if facts.is_dtls else ' && tcp.analysis.flags'}` in Wireshark.",
+            f"`{case.report.display_filter}{'' if facts.datagrams else ' && tcp.analysis.flags'}` in Wireshark.",
         ),
         evidence=case.see(*(hole.frame for _, hole in facts.holes[:3])),
     )

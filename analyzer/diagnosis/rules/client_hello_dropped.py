@@ -33,6 +33,8 @@ def judge(case: Case) -> Judgment | None:
     facts, below = case.facts, case.carrier
     if facts is None or below is None or case.hello is None or case.stage != "hello" or case.head["server"]:
         return None
+    if facts.quic is not None:  # each of its datagrams is as long as the first
+        return None
     sent = facts.first("client_hello", "client")
     if sent is None or sent.length < _SEGMENT or any(one.sender == "server" for one in facts.sent):
         return None

@@ -22,6 +22,8 @@ STAGE = "connection"
 SPECIFICITY = 1
 WHEN = ("established",)
 
+_AGAIN = {"tcp": "tcp.analysis.retransmission", "udp": "dtls.handshake.message_seq", "quic": "quic.crypto.offset"}
+"""Wireshark's fields that show what was sent again."""
 _LONG = 0.2
 """Seconds: the shortest timeout after which Linux sends again."""
 
@@ -52,7 +54,7 @@ def judge(case: Case) -> Judgment | None:
             client="try from another network to find out which part of the way loses packets.",
             network="look for the link that drops packets.",
             confirm=f"the display filter `{report.display_filter} && "
-            f"{'dtls.handshake.message_seq' if report.transport == 'udp' else 'tcp.analysis.retransmission'}`.",
+            f"{_AGAIN[report.transport]}`.",
         ),
         evidence=case.see(*frames[:4]),
     )

@@ -55,13 +55,13 @@ def judge(case: Case) -> Judgment | None:
             client="look at how it signs and what it looks up." if late.sender == "client" else "",
             server="look at its revocation checks, key store and load." if late.sender == "server" else "",
             confirm=f"the display filter `{report.display_filter} && "
-            f"{report.transport}.time_delta > {longest / 2:.2f}`.",
+            f"{'tcp' if report.transport == 'tcp' else 'udp'}.time_delta > {longest / 2:.2f}`.",
         ),
         evidence=case.see(late.frame),
     )
 
 
 def _was_lost(case: Case) -> bool:
-    """Whether it took long because datagrams were lost: with DTLS the sides themselves send again."""
+    """Whether it took long because datagrams were lost: with DTLS and QUIC the sides themselves send again."""
     below = case.facts.datagrams if case.facts is not None else None
     return below is not None and any(below.repeated.values())

@@ -110,6 +110,8 @@ def test_what_is_no_http_is_not_told(data: bytes) -> None:
 def test_a_reason_that_is_no_phrase_is_not_told() -> None:
     report = told(server=b"HTTP/1.1 401 token=s3cr3t\r\n\r\n")
     assert report == ApplicationReport("http/1.1", None, ResponseReport(11, 401, None))
+    answer = application.response(b"HTTP/1.1 401 token=s3cr3t\r\n\r\n")
+    assert answer is not None and answer.words == "HTTP 401"  # as findings say it
 
 
 # HTTP/2; header blocks are those of RFC 7541, appendices C.3, C.4, C.5 and C.6
@@ -236,6 +238,14 @@ def test_it_is_told_on_demand_only() -> None:
     assert closed.application is None
     telling.application = None
     assert telling == silent
+
+
+def test_redacted_facts_hold_nothing_decrypted() -> None:
+    name, log = CAPTURES / "mutual-tls12-nginx.pcap", CAPTURES / "keys" / "mutual-tls12-nginx.keys"
+    report = analyzer.analyze(name, keylog=log)
+    [left] = redacted([report])
+    assert report.handshakes[0].facts.plaintext
+    assert not left.handshakes[0].facts.plaintext
 
 
 def test_the_command_tells_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ class Response:
     status: int
     """Status code (RFC 9110, section 15)."""
     reason: str
-    """Its words; hostile text."""
+    """Its words, where they are a reason phrase like any other; else empty."""
     speaks_of_certificate: bool
     """Status line, header or the beginning of the body speak of a certificate."""
     refuses_identity: bool
@@ -60,7 +60,8 @@ def response(data: bytes) -> Response | None:
         if found.start() and data[found.start() - 1 : found.start()] != b"\n":
             continue
         if found[2][:1] != b"1":
-            reason = found[3].strip().decode("ascii", "backslashreplace")[:80]
+            phrase = found[3].strip().decode("latin-1")
+            reason = phrase if _REASON.fullmatch(phrase) else ""
             return _response(data, found.start(), int(found[2]), reason, f"http/{found[1].decode()}")
     return None
 
@@ -78,8 +79,7 @@ def exchange(facts: Handshake) -> ApplicationReport | None:
     answer = response(told.get("server", b""))
     answered = None
     if answer is not None:
-        reason = answer.reason if _REASON.fullmatch(answer.reason) else None
-        answered = ResponseReport(frames.get("server"), answer.status, reason)
+        answered = ResponseReport(frames.get("server"), answer.status, answer.reason or None)
     if asked is None and answer is None:
         return None
     protocol = answer.protocol if answer is not None else asked[0] if asked is not None else ""

@@ -22,7 +22,7 @@ _DOWNGRADE = 8
 
 
 def redact(facts: Handshake, redactor: "Redactor") -> Handshake:
-    """The same handshake with placeholders; certificates and the bytes as sent are left out."""
+    """The same handshake with placeholders; certificates, the bytes as sent and what was decrypted are left out."""
     placeholders: dict[int, messages.Message] = {}
     for one in facts.sent:
         if one.message is not None and id(one.message) not in placeholders:
@@ -30,6 +30,7 @@ def redact(facts: Handshake, redactor: "Redactor") -> Handshake:
     hello, answer, retry = facts.client_hello, facts.server_hello, facts.hello_retry_request
     return replace(
         facts,
+        plaintext={},
         sent=[replace(one, message=placeholders.get(id(one.message)), raw=b"") for one in facts.sent],
         client_hello=_same(hello, placeholders, messages.ClientHello),
         server_hello=_same(answer, placeholders, messages.ServerHello),

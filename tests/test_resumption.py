@@ -2,6 +2,7 @@
 
 import pytest
 from talk import (
+    AES_128_CCM_8_SHA256,
     AES_128_GCM_SHA256,
     CCS,
     CLIENT_KEY_EXCHANGE,
@@ -156,6 +157,13 @@ def test_the_length_of_an_identity_tells_the_ticket() -> None:
     again = reports(first(1098, mutual=True), with_psk(bytes(1056)))[1]
     assert (again.authentication, again.authentication_basis) == ("mutual", "inherited")
     assert any("1098" in one.says for one in again.evidence)
+
+
+def test_a_short_tag_is_reckoned_with() -> None:
+    """wolfSSL, AES_128_CCM_8: 8 bytes behind every record."""
+    server, client = [15, 100, 900, 90, 45], [900, 90, 45]
+    original = tls13(server, client, ("server", [9 + 13 + 208]), suite=AES_128_CCM_8_SHA256, talk=talk())
+    assert reports(original, with_psk(bytes(208)))[1].authentication == "mutual"
 
 
 @pytest.mark.parametrize("count", [2, 4])

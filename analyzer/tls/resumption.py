@@ -81,8 +81,9 @@ class Lineage:
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[tuple[str, bytes], Original] = OrderedDict()
-        self._encrypted: OrderedDict[_Pair, list[tuple[Original, tuple[int, ...]]]] = OrderedDict()
-        """By client and server, sessions of TLS 1.3 and the sizes of records of which one may hold a ticket."""
+        self._encrypted: OrderedDict[_Pair, list[tuple[Original, int, tuple[int, ...]]]] = OrderedDict()
+        """By client and server, sessions of TLS 1.3, and the sizes of records of which one may hold a ticket, behind
+        what type and tag add to each."""
 
     def remember(
         self, handshake: Handshake, client: Endpoint, server: Endpoint, original: Original, flights: set[int]
@@ -102,7 +103,8 @@ class Lineage:
             ]
             pair = _pair(handshake, client, server)
             sessions = self._encrypted.setdefault(pair, [])
-            sessions.append((original, tuple(records[:_EARLY_RECORDS])))
+            tag = handshake.suite.tag_length if handshake.suite else None
+            sessions.append((original, 1 + (tag or 16), tuple(records[:_EARLY_RECORDS])))
             del sessions[:-_KEPT_OF_PAIR]
             self._encrypted.move_to_end(pair)
             if len(self._encrypted) > _KEPT_PAIRS:
@@ -142,9 +144,9 @@ class Lineage:
         # that pack (BoringSSL, rustls) send several alike in one record.
         fitting = [
             (candidate.first_frame, length, candidate)
-            for candidate, lengths in self._encrypted.get(_pair(handshake, client, server), ())
+            for candidate, added, lengths in self._encrypted.get(_pair(handshake, client, server), ())
             for length in lengths
-            if _holds_ticket(length - 17, len(identity)) and candidate.first_frame < handshake.first_frame
+            if _holds_ticket(length - added, len(identity)) and candidate.first_frame < handshake.first_frame
         ]
         if not fitting:
             return None, None

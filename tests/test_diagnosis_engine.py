@@ -102,6 +102,16 @@ def test_an_issuer_that_we_know_may_be_unknown_to_the_client() -> None:
     assert confidence(report, "server-issuer-unknown") == "likely"
 
 
+def test_an_issuer_that_is_nowhere_may_be_missing_or_unknown() -> None:
+    report = forged(
+        f"{TLS12_ASKING} {TLS12_MUTUAL} S>alert:unknown_ca S>fin",
+        client=[ALICE],
+        client_chain=chain(("issuer-known", ALICE, "an anchor", "none"), anchor=None),
+    )
+    assert diagnosed(report).root_cause == "client-chain-incomplete"
+    assert confidence(report, "client-chain-incomplete") == "likely"
+
+
 # TLS 1.3 without keys
 
 
@@ -160,6 +170,22 @@ def test_a_server_may_be_refused_behind_the_client_s_finished() -> None:
     report = diagnosed(forged(late, server=[EXPIRED], server_chain=chain(WAS_EXPIRED)))
     assert (report.outcome, report.root_cause) == ("failed", "server-certificate-expired")
     assert diagnosed(forged(late)).root_cause == "server-certificate-refused"
+
+
+def test_a_key_that_does_not_verify_behind_a_retry_is_no_matter_of_groups() -> None:
+    usual = client_hello(versions=[TLS13], suites=[0x1301, 0x1302])
+    for alert, root in (("handshake_failure", "no-common-group"), ("decrypt_error", "handshake-refused")):
+        steps = f"S>hello_retry_request C>client_hello S>alert:{alert} S>fin"
+        assert diagnosed(forged(steps, version=TLS13, hello=usual)).root_cause == root
+
+
+def test_a_server_that_speaks_the_version_elsewhere_does_not_lack_it() -> None:
+    usual = client_hello(versions=[TLS13], suites=[0x1301, 0x1302])
+    refused = forged("S>alert:handshake_failure S>fin", hello=usual, start=START + SECOND)
+    assert diagnosed(refused).root_cause == "no-common-version"
+    other = forged(f"{TLS13_FLIGHT} {TLS13_ANSWER} S>data:250", version=TLS13, stream=1)
+    assert other.outcome == "established"
+    assert diagnosed(refused, other).root_cause != "no-common-version"
 
 
 # Ranks

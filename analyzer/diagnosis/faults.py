@@ -162,7 +162,9 @@ def trust_confidence(case: Case, side: Sender, wanted: TrustFault, kind: Kind) -
         if ending.alert == "unknown_ca":
             return "certain" if wanted == "self-signed" else "likely"
         return "possible" if ending.alert in _VAGUE or ending.alert is None else None
-    return confidence(case, side, kind, known, trust=True)
+    sure = confidence(case, side, kind, known, trust=True)
+    # An issuer that was not sent, and is nowhere else either, may as well be one that the other side does not trust.
+    return "likely" if sure == "certain" and fault == "incomplete" and _seen_elsewhere(case, side) is None else sure
 
 
 def refused(

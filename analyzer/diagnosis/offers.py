@@ -17,7 +17,8 @@ TLS12, TLS13 = 0x0303, 0x0304
 _MUST_SUITE = 0x1301
 _MUST_GROUP = 0x0017
 _MUST_SCHEMES = frozenset((0x0401, 0x0403, 0x0804))
-_REFUSALS = frozenset(("handshake_failure", "insufficient_security", "internal_error", "illegal_parameter", None))
+REFUSALS = frozenset(("handshake_failure", "insufficient_security", "internal_error", "illegal_parameter", None))
+"""Alerts of those who find nothing in common; None where there is none, or it is encrypted."""
 
 
 @dataclass(slots=True)
@@ -100,7 +101,7 @@ def refused_hello(case: Case) -> Ending | None:
         return None
     if any(case.head.values()):
         return None
-    return ending if ending.how != "alert" or ending.alert in _REFUSALS else None
+    return ending if ending.how != "alert" or ending.alert in REFUSALS else None
 
 
 def missing(case: Case, kind: str) -> Confidence | None:

@@ -30,7 +30,8 @@ def judge(case: Case) -> Judgment | None:
         return None
     retry = case.facts.hello_retry_request if case.facts else None
     sure = offers.missing(case, "groups")
-    if retry is not None and case.answer is None and case.ending.how == "alert":
+    refused = case.ending.how == "alert" and case.ending.alert in offers.REFUSALS
+    if retry is not None and case.answer is None and refused:
         sure = "likely"
     if sure is None:
         return None

@@ -33,9 +33,12 @@ def judge(case: Case) -> Judgment | None:
     if case.hello is None or ending.sender is None or case.stage not in ("hello", "server-authentication"):
         return None
     made = offers.offer(case.hello)
+    others = {other.version for other in case.around.established_of_server(case.report)}
     sure: Confidence | None = None
     if ending.alert == "protocol_version":
         sure = "certain"
+    elif not others.isdisjoint(map(registry.version, made.versions)):
+        return None  # the server speaks a version that is offered
     elif offers.refused_hello(case) and (made.best < offers.TLS12 or (made.only_tls13 and made.is_usual)):
         sure = "likely" if ending.how == "alert" else "possible"
     if sure is None:

@@ -3,6 +3,7 @@
 from itertools import combinations_with_replacement
 
 import pytest
+from forged_cases import forged
 from talk import (
     CCS,
     CERTIFICATE_VERIFY,
@@ -203,3 +204,17 @@ def test_one_direction() -> None:
         report = Talk(segments=[one for one in plain.segments if one.source == end]).report
         assert report.authentication in ("undetermined", "one-way")
         assert report.outcome == "incomplete"
+
+
+def test_a_request_that_was_decrypted_is_not_forgotten() -> None:
+    """The client refuses the server: the request is known, its answer was never sent."""
+    flight = ["encrypted_extensions", "certificate_request", "certificate", "certificate_verify", "finished"]
+    steps = " ".join(["S>server_hello", *(f"S>{message}" for message in flight)])
+    report = forged(f"{steps} C>alert:bad_certificate C>fin", version=0x0304, decrypted=True)
+    assert (report.authentication, report.outcome) == ("undetermined", "failed")
+    assert (report.client_certificate_requested, report.client_certificate_presented) == (True, False)
+    # Of a client whose secrets are not known the sizes tell what it answered.
+    report = forged(f"{steps} C>data:25 C>data:69 S>data:250", version=0x0304, decrypted=True)
+    assert report.authentication == "requested-not-provided"
+    report = forged(f"{steps} C>data:300 C>fin", version=0x0304, decrypted=True)
+    assert (report.client_certificate_requested, report.client_certificate_presented) == (True, True)

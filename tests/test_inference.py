@@ -310,6 +310,27 @@ def test_padding_of_the_client_leaves_the_server_readable() -> None:
     assert (report.authentication, report.client_certificate_requested) == ("undetermined", True)
 
 
+def test_what_a_padding_server_answers_may_be_an_alert() -> None:
+    """OpenSSL with -record_padding 64: its alert is as long as its shortest records."""
+    server = [80, 144, 1104, 144, 80]
+    for client in ([25, 69], PRESENTS):
+        assert tls13(server, client, ("server", [80])).fin("server").report.outcome == "incomplete"
+        assert tls13(server, client, ("server", [272])).fin("server").report.outcome == "established"
+        more = [("server", [80]), ("client", [120]), ("server", [80])]
+        assert tls13(server, client, *more).report.outcome == "established"
+
+
+def test_the_first_of_two_records_with_a_certificate_is_no_request() -> None:
+    """A server told to split: a Certificate of less than two records looks like a request and a Certificate."""
+    for server, limit in (([23, 529, 520, 97, 69], None), ([23, 217, 150, 97, 69], 200)):
+        hello = client_hello((28, (limit + 1).to_bytes(2))) if limit else client_hello()
+        report = tls13(server, [19], hello=hello).fin("client").report
+        assert (report.authentication, report.client_certificate_requested) == ("undetermined", None)
+        assert verdict(tls13(server, [69], ("server", [250]), hello=hello)) == NOT_ASKED
+        assert verdict(tls13(server, PRESENTS, ("server", [250]), hello=hello)) == MUTUAL
+    assert tls13([23, 217, 700, 97, 69], [19]).fin("client").report.client_certificate_requested
+
+
 def test_a_hello_retry_request_moves_change_cipher_spec() -> None:
     for client, expected in (([69], NOT_ASKED), ([25, 69], DECLINED), (PRESENTS, MUTUAL)):
         talk = Talk().open().send("client", handshake(client_hello(), version=0x0301))
@@ -350,6 +371,14 @@ def test_rejected_early_data_are_not_taken_for_a_flight() -> None:
     assert early([69], PACKED, leftover=(16401,)).report.authentication == "undetermined"
 
 
+def test_rejected_early_data_before_a_packed_flight() -> None:
+    """NSS: EncryptedExtensions and Finished in one record, and no EndOfEarlyData."""
+    for psk in (None, 0):
+        report = early([69], [105] if psk == 0 else PACKED, psk=psk).report
+        assert (report.outcome, report.early_data) == ("established", True)
+    assert early([69], [105], psk=0, leftover=(1300,)).fin("server").report.outcome in ("established", "incomplete")
+
+
 def test_application_settings_come_before_finished() -> None:
     chrome = client_hello(SETTINGS)
     for lengths in ([63], [27, 53], [53]):
@@ -358,9 +387,10 @@ def test_application_settings_come_before_finished() -> None:
         )
         assert verdict(talk) == NOT_ASKED
     assert verdict(tls13(PACKED, [71], ("server", [500]), suite=SHA256, hello=chrome)) == DECLINED
-    # Settings of any size: a large record need not be a Certificate.
+    # Settings are of any size that a frame of HTTP/2 may have: a larger record need not be a Certificate.
     assert tls13(PACKED, [400], ("server", [500]), suite=SHA256, hello=chrome).report.authentication == "undetermined"
     assert verdict(tls13([23, 108, 1731, 281, 53], [2008], ("server", [500]), suite=SHA256, hello=chrome)) == MUTUAL
+    assert verdict(tls13(PACKED, [1011], ("server", [500]), suite=SHA256, hello=chrome)) == MUTUAL
 
 
 def test_grease_and_encrypted_client_hello_change_nothing() -> None:
@@ -387,6 +417,28 @@ def test_who_may_be_asked_later_is_not_taken_to_have_been() -> None:
     assert verdict(tls13(ASKS_NOT, [69], *unasked, hello=hello)) == NOT_ASKED
     declined = [("server", [250]), ("client", [120]), ("server", [140]), ("client", [57, 69]), ("server", [200])]
     assert tls13(ASKS_NOT, [69], *declined, hello=hello).report.authentication == "undetermined"
+
+
+@pytest.mark.parametrize("context", [1, 16, 32])
+def test_the_context_of_a_later_request_is_of_any_length(context: int) -> None:
+    """NSS has 16 bytes, OpenSSL 32."""
+    hello = client_hello(LATER)
+    declined = [("server", [250]), ("client", [120]), ("server", [140]), ("client", [25 + context, 69])]
+    assert tls13(ASKS_NOT, [69], *declined, hello=hello).report.authentication == "undetermined"
+    unasked = [("client", [120, 25 + context, 69]), ("server", [200])]
+    assert verdict(tls13(ASKS_NOT, [69], *unasked, hello=hello)) == NOT_ASKED
+
+
+def test_a_packed_answer_to_a_later_request_may_be_data() -> None:
+    """NSS: one record of 126 asks, one of 1129 answers; a page that has not changed looks alike."""
+    hello = client_hello(LATER)
+    asked = [("server", [198]), ("client", [40]), ("server", [126]), ("client", [1129]), ("server", [159])]
+    report = tls13(PACKED, [53], *asked, suite=SHA256, hello=hello).report
+    assert (report.authentication, report.client_certificate_requested) == ("undetermined", None)
+    for request, answer in ((126, 300), (900, 1129)):
+        other = [("server", [198]), ("client", [40]), ("server", [request]), ("client", [answer]), ("server", [159])]
+        assert verdict(tls13(PACKED, [53], *other, suite=SHA256, hello=hello)) == NOT_ASKED
+    assert verdict(tls13(PACKED, [53], *asked, suite=SHA256)) == NOT_ASKED
 
 
 def test_a_record_of_finished_size_far_away_ends_no_flight() -> None:

@@ -195,29 +195,34 @@ def _judge_by_sizes(handshake: Handshake, verdict: Verdict, inference: Inference
         _judge_messages(handshake, verdict)
         if verdict.authentication != "undetermined":
             return
-        verdict.evidence.clear()
+        if verdict.requested is None:
+            verdict.evidence.clear()
+        if inference.answered:
+            verdict.presented = None  # what cannot be read may be a Certificate
+    asked = inference.asked if verdict.requested is None else verdict.requested
     verdict.evidence += inference.reasons
-    verdict.requested = inference.asked
+    verdict.requested = asked
     match inference.answer:
         case _ if inference.afterwards == "presented":
             verdict.authentication, verdict.requested, verdict.presented = "mutual", True, True
-        case _ if inference.afterwards == "declined":
+        case _ if inference.afterwards is not None:
             verdict.requested = verdict.presented = None
             verdict.because(None, None, "The sizes do not tell whether the server asked after the handshake.")
-        case "not-asked" if inference.asked is not True:
+        case "not-asked" if asked is not True:
             verdict.authentication, verdict.requested, verdict.presented = "one-way", False, False
-        case "declined" if inference.asked is not False:
+        case "declined" if asked is not False:
             verdict.authentication, verdict.requested, verdict.presented = "requested-not-provided", True, False
-        case "presented" if inference.asked is not False:
+        case "presented" if asked is not False:
             verdict.authentication, verdict.requested, verdict.presented = "mutual", True, True
         case "not-asked" | "declined" | "presented":
             verdict.requested = None
             verdict.because(None, None, "The two sides' sizes contradict each other.")
-        case _ if inference.asked is False:
+        case _ if asked is False:
             verdict.authentication, verdict.presented = "one-way", False
         case _:
-            verdict.presented = inference.presented
-            if inference.asked and inference.answer == "refused-server":
+            if inference.presented is not None:
+                verdict.presented = inference.presented
+            if asked and inference.answer == "refused-server":
                 verdict.presented = False
             verdict.because(None, None, "The handshake is encrypted, and its sizes do not tell.")
     if verdict.authentication != "undetermined":

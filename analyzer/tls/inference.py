@@ -23,12 +23,19 @@ _SMALLEST_FLIGHT = 180
 """Likewise of a record with a whole flight: a raw Ed25519 key, its signature, and Finished."""
 _SMALLEST_SERVER_FLIGHT = 300
 """Smaller than all records together of a server that sends a certificate."""
+_SMALLEST_PACKED_ANSWER = 450
+"""Likewise of one with an X.509 certificate, its signature and Finished, and larger than most other records."""
+_CONTEXTS = range(1, 65)
+"""Lengths of the context that such a request and its answer have: 16 of NSS, 32 of OpenSSL."""
 _CLIENT_EXTENSIONS = 10
 """An EncryptedExtensions of the client's with empty application settings (draft-vvv-tls-alps)."""
 _APPLICATION_SETTINGS = (17513, 17613)
 _COMPRESSION = 27
 _COMPRESSED_EMPTY = range(17, 37)
 """Content of a CompressedCertificate of no entries: 12 bytes and what a compressor makes of 4 (RFC 8879)."""
+_RECORD_SIZE_LIMIT = 28
+_FRAGMENTS = (512, 1024, 2048, 4096, 8192)
+"""Contents of records at which servers are told to split, and those of max_fragment_length (RFC 6066)."""
 _FULL_RECORD = (1 << 14) + 1
 """Content and its type, of the largest record."""
 _BLOCKS = (4096, 2048, 1024, 512, 256, 128, 64, 32)
@@ -89,10 +96,14 @@ class Inference:
     """Whether the server's flight holds a CertificateRequest; None where it does not tell."""
     accepted: bool | None = None
     """Whether the server went on after the client's flight (False: it sent an alert instead); None: not seen."""
-    afterwards: Literal["presented", "declined"] | None = None
+    afterwards: Literal["presented", "declined", "unknown"] | None = None
     """What looks like the client's answer to a request after the handshake (RFC 8446, section 4.6.2)."""
     answered: bool = False
     """The client sent protected records behind the server's flight."""
+    presented: bool | None = None
+    """Whether the client sent a certificate, where the sizes tell no more than that."""
+    unclear: bool = False
+    """What the server sent behind the client's flight may be an alert or something else, by its padding."""
     cut: Sent | None = None
     """The alert with which the server broke off its flight."""
     client_finished: Sent | None = None
@@ -100,8 +111,6 @@ class Inference:
     alert: Sent | None = None
     """The record that must be the alert by which either side refused the other."""
     roles: dict[int, str] = field(default_factory=dict)
-    presented: bool | None = None
-    """Whether the client sent a certificate, where the sizes tell no more than that."""
     """By position in `Handshake.sent`: the messages that a protected record must hold."""
     flights: set[int] = field(default_factory=set)
     """Positions of all records of the two flights, as far as is known."""
@@ -146,12 +155,16 @@ def infer(handshake: Handshake) -> Inference:
     result.answered = bool(client)
     flight = _server_flight(server, client, sizes)
     result.flights.update(i for i, _ in flight)
-    if not _are_padded(server, "server", tag, result):
+    padded = _are_padded(server, "server", tag, result)
+    if not padded:
         _judge_server(handshake, flight, sizes, result)
     _judge_cut(handshake, flight, client, sizes, result)
     if client and result.cut is None and not _are_padded(client, "client", tag, result):
         _judge_client(handshake, client, sizes, result)
-    _judge_acceptance(handshake, server, client, sizes, result)
+    if padded and result.client_finished is not None:
+        _judge_padded_reply(server, client, result)
+    else:
+        _judge_acceptance(handshake, server, client, sizes, result)
     _judge_afterwards(handshake, server, client, sizes, result)
     result.flights.update(result.roles)
     return result
@@ -174,7 +187,8 @@ def _without_early_data(
     # Rejected, or its end is not seen: what was sent before the server's flight was read cannot be told from
     # early data, what came behind the server's Finished is at least likely to be something else.
     finished = {size.finished for size in sizes}
-    last = next((i for i, sent in server[1:] if sent.length in finished), None)
+    packed = next((i for i, _ in server), None)
+    last = next((i for i, sent in server[1:] if sent.length in finished), packed)
     return [(i, sent) for i, sent in client if last is not None and i > last]
 
 
@@ -247,6 +261,9 @@ def _judge_server(handshake: Handshake, flight: Records, sizes: list[Sizes], res
         result.asked = False
         names = ["encrypted_extensions", "certificate", "certificate_verify", "finished"]
         says = f"The server's flight has four messages ({shown}) with Finished last: no CertificateRequest."
+    elif _may_be_full(handshake, middle[0], size):
+        # The first of two records with a Certificate, where the peers agreed on less than 16 KB, or the server did.
+        return
     elif len(lengths) == 5 and size.of(4 + 1 + 2 + 6) <= middle[0] and middle[1] >= size.of(120):
         result.asked = True
         names = ["encrypted_extensions", "certificate_request", "certificate", "certificate_verify", "finished"]
@@ -256,6 +273,14 @@ def _judge_server(handshake: Handshake, flight: Records, sizes: list[Sizes], res
     if len(flight) == len(names):
         result.roles.update((i, name) for (i, _), name in zip(flight, names, strict=True))
     result.because(last, "server", says)
+
+
+def _may_be_full(handshake: Handshake, length: int, size: Sizes) -> bool:
+    """Whether a record may end because it is full: at a usual limit, or at the one that the client asks for."""
+    content = length - size.of(0)
+    hello = handshake.client_hello
+    limit = hello.extension(_RECORD_SIZE_LIMIT) if hello is not None else None
+    return content in _FRAGMENTS or (limit is not None and content + 1 == int.from_bytes(limit))
 
 
 def _judge_cut(handshake: Handshake, flight: Records, client: Records, sizes: list[Sizes], result: Inference) -> None:
@@ -331,7 +356,8 @@ def _judge_client(handshake: Handshake, client: Records, sizes: list[Sizes], res
         result.roles[index] = "alert"
         result.because(first, "client", f"The client answers with an alert ({first.length}).")
         return
-    may_hide = with_settings or (hello is not None and hello.early_data)
+    settings = with_settings and first.length < _SMALLEST_PACKED_ANSWER  # a frame of HTTP/2 at most
+    may_hide = settings or (hello is not None and hello.early_data)
     _judge_presented(client, sizes, result, may_hide=may_hide)
 
 
@@ -411,6 +437,16 @@ def _judge_acceptance(
         result.because(first, "server", says)
 
 
+def _judge_padded_reply(server: Records, client: Records, result: Inference) -> None:
+    """A server that pads sends nothing shorter than an alert: something longer is none."""
+    done = next(i for i, sent in client if sent is result.client_finished)
+    later = [sent for i, sent in server if i > done]
+    shortest = min(sent.length for _, sent in server)
+    if _go_on(server, client) or (later and later[0].length > shortest):
+        result.accepted = True
+    result.unclear = bool(later) and not result.accepted
+
+
 def _go_on(server: Records, client: Records) -> bool:
     """Whether both sides exchange more than an answer and an alert."""
     if not client:
@@ -455,12 +491,31 @@ def _judge_afterwards(
             says = f"Later records ({lengths}) are a Certificate, a CertificateVerify and Finished: it was asked then."
             result.because(flight[0][1], "client", says)
             return
-        if before == size.empty_certificate + 32 and result.afterwards is None:
+        asked = _between(server, begin, later[at - 1][0]) > 0 and _between(server, later[at - 1][0], index) == 0
+        if asked and before - size.empty_certificate in _CONTEXTS and result.afterwards is None:
             result.afterwards = "declined"
             says = (
                 f"Later records ({before} {last.length}) may be an empty Certificate and Finished, on a later request."
             )
             result.because(later[at - 1][1], "client", says)
+    if result.afterwards is None:
+        _judge_packed_afterwards(server, later, begin, sizes, result)
+
+
+def _judge_packed_afterwards(
+    server: Records, later: Records, begin: int, sizes: list[Sizes], result: Inference
+) -> None:
+    """A client that packs its flight (NSS) answers a request with one record, which data may look like, too."""
+    ahead = begin
+    for index, sent in later:
+        asked = [reply.length for i, reply in server if ahead < i < index]
+        request = any(len(asked) == 1 and 0 <= asked[0] - size.of(0) - 60 <= 120 for size in sizes)
+        if ahead != begin and request and sent.length >= _SMALLEST_PACKED_ANSWER:
+            result.afterwards = "unknown"
+            says = f"Records of {asked[0]} and {sent.length} may be a later request for a certificate, and its answer."
+            result.because(sent, "client", says)
+            return
+        ahead = index
 
 
 def _between(records: Records, begin: int, end: int) -> int:

@@ -116,7 +116,7 @@ def _judge_tls13(handshake: Handshake, inference: Inference | None) -> End:
     if inference.accepted:
         says = "The server went on after the client's flight." if done else "Both sides went on after their flights."
         return End("established", "inferred", _saw(done, says), done)
-    if done is not None:
+    if done is not None and not inference.unclear:
         return _judge_silence(handshake, done, answered=inference.answer in ("presented", "declined"))
     if inference.answered:
         return End(

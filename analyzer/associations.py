@@ -7,12 +7,10 @@ from analyzer.net.conversations import Conversation, ConversationTable, Delivery
 from analyzer.net.segments import DatagramBatch
 from analyzer.settings import Limits
 from analyzer.tls import dtls_columns, quic_columns
-from analyzer.tls.association import Association
+from analyzer.tls.association import SHORTEST_SILENCE, Association
 from analyzer.tls.dtls import DtlsSession
 from analyzer.tls.keyring import Keyring
 
-SILENCE = 600 * 1_000_000_000
-"""Nanoseconds of capture time for which an association must be silent to be let go: nobody closes it for sure."""
 _REMEMBERED = 20_000
 """So many conversations that were let go are known by how many handshakes they had."""
 
@@ -84,8 +82,10 @@ class Associations:
         """Let go of those that have been silent for long at this time."""
         dropped: list[Association] = []
         for association in self.all():
-            if association.last_time >= since - SILENCE:
+            if association.last_time >= since - SHORTEST_SILENCE:
                 break
+            if association.last_time >= since - association.silence:
+                continue
             dropped.append(association)
             self.drop(association)
         return dropped

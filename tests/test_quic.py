@@ -1,10 +1,13 @@
 """What happens in connections of QUIC: versions, loss, any order, keys, and what hostile bytes may not do."""
 
+import struct
 from dataclasses import replace
+from ipaddress import ip_address
 from itertools import pairwise
 
 import pytest
 from datagrams import SECOND, Exchange, Sent, capture, packet, without
+from forge import Frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from quictalk import (
@@ -33,8 +36,10 @@ from quictalk import (
 from talk import client_hello, message, vector
 
 from analyzer import api
+from analyzer.associations import Associations
 from analyzer.results import HandshakeReport
 from analyzer.settings import Limits
+from analyzer.tls.association import Association
 from analyzer.tls.dtls_record import Datagram
 from analyzer.tls.quic import QuicSession
 from analyzer.tls.quic_frames import Crypto, CryptoStream, frames
@@ -378,6 +383,20 @@ def test_a_version_negotiation_that_answers_nothing_is_none(forged: dict) -> Non
     assert made.report().outcome == "incomplete"
 
 
+def test_a_port_on_which_nobody_listens_is_a_refusal() -> None:
+    made = Connection().hello()
+    frame = made.exchange.frame(made.exchange.datagrams[0])
+    quoted = struct.pack(">BBHHHBBH", 0x45, 0, 28 + 36, 1, 0, 64, 1, 0)
+    quoted += ip_address("198.51.100.7").packed + ip_address("192.0.2.10").packed + bytes((3, 3, 0, 0, 0, 0, 0, 0))
+    error = Frame(quoted + frame.data[:28], frame.time + 1000)
+    [report] = api.analyze(capture([frame, error]), trust="none").handshakes
+    assert (report.outcome, report.root_cause) == ("failed", "connection-refused")
+    made.send("server", made.answer())
+    frames_of = [made.exchange.frame(sent) for sent in made.exchange.datagrams]
+    [report] = api.analyze(capture([frames_of[0], error, frames_of[1]]), trust="none").handshakes
+    assert report.outcome == "incomplete", "anybody can send such an error; the server did answer"
+
+
 # ---- What sizes tell ----------------------------------------------------------------------------------------
 
 
@@ -451,6 +470,25 @@ def test_bulk_data_is_counted_and_not_read() -> None:
     facts = report.facts
     assert facts is not None and facts.quic is not None
     assert facts.application_data["server"] > 5000 and len(facts.quic.seen) < 200
+
+
+def test_a_silent_connection_is_let_go_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Connection().whole()
+    later = Exchange(client=("192.0.2.11", 50000), server=first.exchange.server, now=first.exchange.now + 70 * SECOND)
+    exchanges = (first.exchange, Connection(exchange=later).whole().exchange)
+    data = capture([exchange.frame(sent) for exchange in exchanges for sent in exchange.datagrams])
+    let_go: list[int] = []
+    silent = Associations.silent
+
+    def noted(self: Associations, since: int) -> list[Association]:
+        found = silent(self, since)
+        let_go.extend(association.connection.stream for association in found)
+        return found
+
+    monkeypatch.setattr(Associations, "silent", noted)
+    reports = api.analyze(data, trust="none", limits=Limits(batch_bytes=3000)).handshakes
+    assert let_go == [0]
+    assert [report.outcome for report in reports] == ["established", "established"]
 
 
 def test_a_stream_with_a_gap_keeps_no_more_than_its_limit() -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Session = DtlsSession | QuicSession
 
+SHORTEST_SILENCE = 60 * 1_000_000_000
+"""No conversation is let go before it has been silent for so many nanoseconds of capture time."""
 _OWN = 6 << 10
 """Bytes that following a conversation takes by itself."""
 _CHUNK = 64
@@ -39,6 +41,8 @@ class Association:
         "reported",
         "session",
     )
+    silence = 600 * 1_000_000_000
+    """Nanoseconds of capture time for which it must be silent to be let go: nobody closes it for sure."""
 
     def __init__(self, conversation: Conversation, session: "Session") -> None:
         self.connection = conversation

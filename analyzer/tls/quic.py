@@ -6,9 +6,6 @@ stream for each encryption level (RFC 9000, section 19.6), so that nothing depen
 are told apart by the ends that they were begun between: what moves to other addresses (section 9) is lost from sight.
 """
 
-from collections import deque
-from typing import NamedTuple
-
 from analyzer.results import Protection, Sender
 from analyzer.settings import Limits
 from analyzer.tls import messages
@@ -16,6 +13,7 @@ from analyzer.tls.dtls_record import Datagram
 from analyzer.tls.handshake import TLS13, Alert, Datagrams, Decryption, Handshake, Sent
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.protection import Unsupported
+from analyzer.tls.quic_connection import LAST, OWN, Connection, Waiting
 from analyzer.tls.quic_facts import Closed, Quic, Refused, Seen
 from analyzer.tls.quic_frames import Close, Crypto, CryptoStream, Data, Done, frames
 from analyzer.tls.quic_packet import SHORTEST_FIRST_ID, VERSIONS, Kind, Packet, packets
@@ -33,10 +31,6 @@ _ENOUGH_BEHIND_FLIGHT = 8
 """Packets of data behind the client's flight that tell whether both sides went on."""
 _ENOUGH_CONFIRMED = 16
 """Packets of data that are opened where the server has confirmed the handshake."""
-_LAST = 4
-"""So many of the packets that come last are opened, as they may close the connection."""
-_OWN = 200
-"""Bytes that a waiting packet takes by itself."""
 _HELLO_VERSION = 0x0303
 _FATAL = 2
 """The level of all alerts in QUIC (RFC 9001, section 4.8)."""
@@ -48,77 +42,6 @@ _MOST_HANDSHAKES = 256
 _MOST_REPEATED = 64
 
 
-class _Waiting(NamedTuple):
-    """A packet for which there may be keys later."""
-
-    datagram: Datagram
-    """Without its data."""
-    packet: Packet
-
-
-class _Side:
-    """What is known of one direction of a connection."""
-
-    __slots__ = ("behind_flight", "id_length", "keys", "last", "short", "skipped", "streams", "turn")
-
-    def __init__(self) -> None:
-        self.streams: dict[Kind, CryptoStream] = {}
-        self.keys: dict[Kind, Keys] = {}
-        """Those that follow from secrets."""
-        self.id_length: int | None = None
-        """Length of the destination id in its packets: the receiver's."""
-        self.turn = 0
-        """The frame with which its last message had its turn."""
-        self.short = self.behind_flight = 0
-        """Packets of data looked at, and those of them behind the client's flight."""
-        self.skipped = 0
-        """Packets of data passed over since one was opened."""
-        self.last: deque[Datagram] = deque(maxlen=_LAST)
-        """The last of those passed over."""
-
-
-class _Connection:
-    """One connection between the two ends."""
-
-    def __init__(self, handshake: Handshake, quic: Quic, version: int, destination: bytes, keys: InitialKeys) -> None:
-        self.handshake = handshake
-        self.quic = quic
-        self.sides = (_Side(), _Side())
-        self.waiting: list[_Waiting] = []
-        self.waiting_bytes = 0
-        self.lost: set[tuple[int, Kind]] = set()
-        """Streams of which it was noted that something is missing."""
-        self.source = b""
-        """The client's connection id."""
-        self.begin(version, destination, keys)
-
-    def begin(self, version: int, destination: bytes, keys: InitialKeys) -> None:
-        """Initial packets have these keys, anew after a Retry (RFC 9001, section 5.2)."""
-        self.destination = destination
-        self._initial = {version: keys}
-        self.restart()
-
-    def restart(self) -> None:
-        """The client sends its ClientHello anew."""
-        self.sides[self.handshake.client_direction].streams.pop("initial", None)
-
-    def open_initial(self, direction: int, packet: Packet) -> Opened | None:
-        """Open an Initial packet of either side, of this version or one that was negotiated (RFC 9368)."""
-        keys = self._initial.get(packet.version)
-        if keys is None:
-            keys = initial_keys(self.destination, VERSIONS[packet.version])
-        opened = (keys.client if direction == self.handshake.client_direction else keys.server).open(packet)
-        if opened is not None:
-            self._initial[packet.version] = keys
-        return opened
-
-    @property
-    def held(self) -> int:
-        """Bytes that it keeps of what waits."""
-        streams = sum(stream.held for side in self.sides for stream in side.streams.values())
-        return streams + self.waiting_bytes + sum(len(one.data) + _OWN for side in self.sides for one in side.last)
-
-
 class QuicSession:
     """Reads the packets of both directions and gathers handshakes."""
 
@@ -127,7 +50,7 @@ class QuicSession:
         self._limits = limits
         self._first = first
         self._keyring = keyring if keyring else None
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self.handshakes: list[Handshake] = []
         self.exceeded: dict[str, int] = {}
         """Limits that a handshake exceeded, and the frame in which it did so first."""
@@ -161,7 +84,7 @@ class QuicSession:
     def wants_last(self, direction: int) -> int:
         """How many of the last packets of data `keep_last` should be told of, though they are not looked at."""
         connection = self._connection
-        return _LAST if connection is not None and "1-rtt" in connection.sides[direction].keys else 0
+        return LAST if connection is not None and "1-rtt" in connection.sides[direction].keys else 0
 
     def keep_last(self, datagram: Datagram) -> None:
         """Keep a packet of data: if none comes behind it, it may close the connection."""
@@ -171,6 +94,11 @@ class QuicSession:
     def process(self, datagram: Datagram) -> None:
         """Take a datagram, in the order of the capture."""
         connection = self._connection
+        if datagram.refused:
+            below = connection.handshake.datagrams if connection is not None else None
+            if connection is not None and below is not None and below.refused is None:
+                below.refused = (connection.handshake.sender(datagram.direction), datagram.frame)
+            return
         id_length = connection.sides[datagram.direction].id_length if connection is not None else None
         found = list(packets(datagram, id_length))
         if not found:
@@ -238,7 +166,7 @@ class QuicSession:
         self._protected(connection, datagram, packet)
         return True
 
-    def _count_short(self, connection: _Connection, direction: int) -> None:
+    def _count_short(self, connection: Connection, direction: int) -> None:
         side, client = connection.sides[direction], connection.handshake.client_direction
         side.short += 1
         begun = any(seen.kind == "handshake" and seen.sender == "client" for seen in connection.quic.seen)
@@ -271,7 +199,7 @@ class QuicSession:
             self._open(datagram, packet, keys)
         return opened
 
-    def _is_retried(self, current: _Connection, datagram: Datagram, packet: Packet, opened: Opened) -> bool:
+    def _is_retried(self, current: Connection, datagram: Datagram, packet: Packet, opened: Opened) -> bool:
         """Whether it is the same ClientHello again, behind a Retry that the capture lacks."""
         if current.handshake.sender(datagram.direction) != "client" or not packet.token:
             return False
@@ -280,7 +208,7 @@ class QuicSession:
         answered = current.handshake.server_hello is not None or stream is None
         return not answered and bool(parts) and not any(stream.contradicts(part) for part in parts if stream)
 
-    def _refuse(self, connection: _Connection, datagram: Datagram, packet: Packet) -> None:
+    def _refuse(self, connection: Connection, datagram: Datagram, packet: Packet) -> None:
         """The server wants the client to prove its address, or speaks other versions."""
         quic = connection.quic
         if packet.kind == "retry":
@@ -303,13 +231,13 @@ class QuicSession:
         if connection is not None:
             self._lose(connection, datagram.direction, datagram.frame, "snap-length")
 
-    def _note_id(self, connection: _Connection, direction: int, packet: Packet) -> None:
+    def _note_id(self, connection: Connection, direction: int, packet: Packet) -> None:
         """Either side says by which id it wants to be called."""
         connection.sides[1 - direction].id_length = len(packet.source)
         if direction == connection.handshake.client_direction:
             connection.source = packet.source
 
-    def _protected(self, connection: _Connection, datagram: Datagram, packet: Packet) -> None:
+    def _protected(self, connection: Connection, datagram: Datagram, packet: Packet) -> None:
         """A packet that only secrets open; those of 0-RTT packets are of no use here, since these hold data only."""
         side, current = connection.sides[datagram.direction], connection.handshake
         keys = side.keys.get(packet.kind)
@@ -323,9 +251,9 @@ class QuicSession:
                 return
             state.closed += 1
         elif self._keyring is not None and current.server_hello is None and packet.kind != "0-rtt":
-            size = len(packet.data) + _OWN
+            size = len(packet.data) + OWN
             if connection.waiting_bytes + size <= self._limits.pending_bytes:
-                connection.waiting.append(_Waiting(datagram._replace(data=b""), packet))
+                connection.waiting.append(Waiting(datagram._replace(data=b""), packet))
                 connection.waiting_bytes += size
                 return
             self.exceeded.setdefault("pending-bytes", datagram.frame)
@@ -333,7 +261,7 @@ class QuicSession:
             _state(current).closed += 1
         self._note_closed(connection, datagram, packet)
 
-    def _note_closed(self, connection: _Connection, datagram: Datagram, packet: Packet) -> None:
+    def _note_closed(self, connection: Connection, datagram: Datagram, packet: Packet) -> None:
         """A packet that stays closed."""
         if packet.is_cut and packet.kind == "handshake":
             self._lose(connection, datagram.direction, datagram.frame, "snap-length")
@@ -342,7 +270,7 @@ class QuicSession:
         else:
             self._note_data(connection, datagram, packet.length, "encrypted")
 
-    def _open_last(self, connection: _Connection) -> None:
+    def _open_last(self, connection: Connection) -> None:
         """See whether the packets that came last close the connection."""
         for side in connection.sides:
             keys, last = side.keys.get("1-rtt"), list(side.last)
@@ -358,7 +286,7 @@ class QuicSession:
     # Frames
 
     def _frames(
-        self, connection: _Connection, datagram: Datagram, kind: Kind, opened: Opened, protection: Protection
+        self, connection: Connection, datagram: Datagram, kind: Kind, opened: Opened, protection: Protection
     ) -> bool:
         """Read the frames of a packet; whether it brings something new."""
         current, direction = connection.handshake, datagram.direction
@@ -379,7 +307,7 @@ class QuicSession:
         return news or (not said and answered)  # without an answer there is nothing to acknowledge: it is a probe
 
     def _crypto(
-        self, connection: _Connection, datagram: Datagram, kind: Kind, part: Crypto, protection: Protection
+        self, connection: Connection, datagram: Datagram, kind: Kind, part: Crypto, protection: Protection
     ) -> bool:
         side = connection.sides[datagram.direction]
         stream = side.streams.get(kind)
@@ -407,7 +335,7 @@ class QuicSession:
             connection.handshake.truncated = True
         return True
 
-    def _take(self, connection: _Connection, sent: Sent) -> None:
+    def _take(self, connection: Connection, sent: Sent) -> None:
         current = connection.handshake
         if sent.name == "client_hello" and current.client_hello is not None and not current.hello_retry_request:
             # Sent again, behind a Retry or in another version: the same as before, or the one that counts.
@@ -425,7 +353,7 @@ class QuicSession:
         if not answered and current.server_hello is not None and self._keyring is not None:
             self._take_secrets(connection)
 
-    def _take_secrets(self, connection: _Connection) -> None:
+    def _take_secrets(self, connection: Connection) -> None:
         """From the ServerHello on, secrets open what follows, and what came before its turn."""
         current = connection.handshake
         state, suite = _state(current), current.suite
@@ -446,7 +374,7 @@ class QuicSession:
             self._protected(connection, *one)
 
     def _close(
-        self, connection: _Connection, datagram: Datagram, kind: Kind, frame: Close, protection: Protection
+        self, connection: Connection, datagram: Datagram, kind: Kind, frame: Close, protection: Protection
     ) -> None:
         current, closed = connection.handshake, connection.quic.closed
         sender = current.sender(datagram.direction)
@@ -460,7 +388,7 @@ class QuicSession:
             current.alerts.append(Alert(sender, one.frame, one.time, _FATAL, one.alert, protection))
             self._append(connection, datagram, "alert", len(content), protection, content)
 
-    def _note_data(self, connection: _Connection, datagram: Datagram, length: int, protection: Protection) -> None:
+    def _note_data(self, connection: Connection, datagram: Datagram, length: int, protection: Protection) -> None:
         current = connection.handshake
         sender = current.sender(datagram.direction)
         current.application_data[sender] += 1
@@ -469,7 +397,7 @@ class QuicSession:
 
     def _append(
         self,
-        connection: _Connection,
+        connection: Connection,
         datagram: Datagram,
         name: str,
         length: int,
@@ -484,14 +412,14 @@ class QuicSession:
         sender = current.sender(datagram.direction)
         current.sent.append(Sent(sender, name, frame, datagram.time, length, protection, None, raw, frame))
 
-    def _lose(self, connection: _Connection, direction: int, frame: int, reason: Reason) -> None:
+    def _lose(self, connection: Connection, direction: int, frame: int, reason: Reason) -> None:
         current = connection.handshake
         del current.holes[_MOST_HOLES:]  # the first ones, and the last
         current.holes.append((current.sender(direction), Hole(direction, frame, reason)))
 
     # Connections
 
-    def _open(self, datagram: Datagram, packet: Packet, keys: InitialKeys) -> _Connection:
+    def _open(self, datagram: Datagram, packet: Packet, keys: InitialKeys) -> Connection:
         """A connection begins; what was between the same ends before is over."""
         self.settle()
         if len(self.handshakes) >= _MOST_HANDSHAKES and self._connection is not None:
@@ -504,7 +432,7 @@ class QuicSession:
         if self._keyring is not None:
             handshake.decryption = Decryption()
         self.handshakes.append(handshake)
-        self._connection = _Connection(handshake, quic, packet.version, packet.destination, keys)
+        self._connection = Connection(handshake, quic, packet.version, packet.destination, keys)
         return self._connection
 
 

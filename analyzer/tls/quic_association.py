@@ -5,14 +5,19 @@ from numpy.typing import NDArray
 
 from analyzer.net.conversations import Conversation
 from analyzer.net.segments import DatagramBatch
-from analyzer.tls.association import Association, datagrams
+from analyzer.tls.association import SHORTEST_SILENCE, Association, datagrams
 from analyzer.tls.quic import QuicSession
+
+_OWN = 6 << 10
+"""Bytes that keys, ids and streams take, beside what any association takes."""
 
 
 class QuicAssociation(Association):
     """What is kept of one conversation between batches."""
 
     __slots__ = ("_quic",)
+    silence = SHORTEST_SILENCE
+    """As long as the longest wait for an answer; nothing that comes later tells of the handshake."""
 
     def __init__(self, conversation: Conversation, session: QuicSession) -> None:
         super().__init__(conversation, session)
@@ -25,3 +30,8 @@ class QuicAssociation(Association):
         last = rows[len(rows) - most :] if most else rows[:0]
         for datagram in datagrams(batch, last, np.full(len(last), direction)):
             self._quic.keep_last(datagram)
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that it takes, about."""
+        return _OWN + super().held

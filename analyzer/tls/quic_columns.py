@@ -19,7 +19,7 @@ class Look(NamedTuple):
     """What the first bytes of each datagram say."""
 
     may_hold: _Mask
-    """It is large enough: within a connection of QUIC, all that is so is a packet."""
+    """It is large enough: within a connection of QUIC, all that is so is a packet. Or an ICMP error quotes it."""
     begins: _Mask
     """It begins like a client's first Initial packet."""
     is_data: _Mask
@@ -39,7 +39,7 @@ def look(batch: DatagramBatch) -> Look:
     is_data[rows[~is_long]] = True
     rows = rows[is_long & (batch.length[rows] >= SMALLEST_FIRST_DATAGRAM)]
     if not len(rows):
-        return Look(may_hold, begins, is_data)
+        return Look(may_hold | batch.refused, begins, is_data)
     offset = batch.offset[rows]
     version = np.zeros(len(rows), np.int64)
     for at in range(1, _IDS_AT):
@@ -48,7 +48,7 @@ def look(batch: DatagramBatch) -> Look:
     id_length = buffer[offset + _IDS_AT]
     first = np.isin(version, _VERSIONS) & (kind == (version == V2))
     begins[rows] = first & (id_length >= SHORTEST_FIRST_ID) & (id_length <= LONGEST_ID)
-    return Look(may_hold, begins, is_data)
+    return Look(may_hold | batch.refused, begins, is_data)
 
 
 _VERSIONS = np.array(sorted(VERSIONS), np.int64)

@@ -79,6 +79,9 @@ def _without_answer(handshake: Handshake, quic: Quic) -> End | None:
     below = handshake.datagrams
     if below is None or quic.answered:
         return None
+    if below.refused is not None:
+        says = "Nobody takes the client's datagrams (an ICMP error in answer)."
+        return End("failed", "observed", Evidence(below.refused[1], "server", None, says))
     again, waited = len(below.repeated["client"]), (below.last_time - handshake.start) / 1e9
     if again < _REPEATS or waited < _PATIENCE:
         return None

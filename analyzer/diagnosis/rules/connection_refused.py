@@ -3,7 +3,7 @@
 What it means: The host is there and answers, but no program accepts connections on this port, or a firewall rejects
 them. This is no TLS matter.
 
-On the wire: SYN, answered by RST,ACK; of DTLS a ClientHello, answered by ICMP "port unreachable".
+On the wire: SYN, answered by RST,ACK; of DTLS or QUIC a ClientHello, answered by ICMP "port unreachable".
 
 Client's owner: Check host and port.
 
@@ -63,7 +63,9 @@ def _datagrams(case: Case, facts: Handshake) -> Judgment | None:
             client="check host name and port.",
             server=f"start the service on UDP port {server.port}, on the address that clients use, and open the "
             "firewall.",
-            confirm=f"`openssl s_client -dtls -connect {server}`.",
+            confirm=f"`curl --http3-only https://{server}/`."
+            if facts.quic is not None
+            else f"`openssl s_client -dtls -connect {server}`.",
         ),
         evidence=case.see(hello, frame),
     )

@@ -14,7 +14,6 @@ References: RFC 9000, section 6; RFC 9368; RFC 9369.
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.finding import Judgment, advise
-from analyzer.tls.quic_packet import name_of
 
 SEVERITY = "error"
 STAGE = "hello"
@@ -28,6 +27,8 @@ def judge(case: Case) -> Judgment | None:
     quic = case.facts.quic if case.facts is not None else None
     if quic is None or quic.refused is None or case.answer is not None:
         return None
+    from analyzer.tls.quic_packet import name_of
+
     frame, version, versions = quic.refused
     speaks = ", ".join(map(name_of, versions[:_SHOWN])) or "none that it names"
     return Judgment(

@@ -40,9 +40,11 @@ from datagrams import (
     whole,
     without,
 )
+from decoded import TSHARK, tshark_fields
 from forge import Frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from manifest import CAPTURES, FILES, keylog, options
 from talk import vector
 
 from analyzer import api
@@ -513,3 +515,40 @@ def test_a_certificate_of_many_fragments() -> None:
     report = exchange.send("server", message(SERVER_HELLO_DONE, 3)).report
     assert names(report)[-2:] == ["certificate", "server_hello_done"]
     assert report.messages[-2].length == len(body)
+
+
+# ---- captures of real stacks -------------------------------------------------------------------------
+
+RECORDED = [file for file in FILES if "dtls" in file]
+
+
+@pytest.mark.skipif(TSHARK is None, reason="no tshark")
+@pytest.mark.parametrize("file", RECORDED)
+def test_messages_are_those_that_tshark_sees(file: str) -> None:
+    """Who sends which message under which number, each once however often it was sent and in however many fragments."""
+    [report] = api.analyze(str(CAPTURES / file), trust="none").handshakes
+    assert report.facts is not None
+    ours = {
+        (sent.sender, sent.raw[0], int.from_bytes(sent.raw[4:6]))
+        for sent in report.facts.sent
+        if sent.message is not None
+    }
+    theirs = set()
+    for fields in tshark_fields(CAPTURES / file, "ip.src", "dtls.handshake.type", "dtls.handshake.message_seq"):
+        sender = "client" if fields["ip.src"] == [report.client.ip] else "server"
+        numbered = zip(fields["dtls.handshake.type"], fields["dtls.handshake.message_seq"], strict=False)
+        theirs |= {(sender, int(kind), int(number)) for kind, number in numbered}
+    assert len(ours) >= 7
+    assert ours <= theirs
+    # What is in neither the capture nor in our messages tshark may still show in part.
+    assert theirs == ours or "gap" in file
+
+
+@pytest.mark.parametrize("file", [file for file in RECORDED if keylog(file)])
+def test_keys_open_every_record_of_a_capture(file: str) -> None:
+    [report] = api.analyze(str(CAPTURES / file), **options(file), keylog=str(keylog(file))).handshakes
+    assert report.facts is not None
+    assert report.facts.decryption is not None
+    assert report.facts.decryption.closed == 0
+    statuses = {proof.status for proof in report.proofs}
+    assert statuses == ({"pass"} if "gap" not in file else {"pass", "undetermined"})

@@ -459,6 +459,6 @@ def _note_lost_flights(handshake: Handshake) -> None:
     if switched is not None and "server_hello_done" in server and "client_key_exchange" not in client:
         lost.append(("client", switched))
     for sender, sent in lost:
-        if not handshake.has_hole(sender):
+        if not handshake.has_hole(sender, until=sent):
             direction = handshake.client_direction if sender == "client" else 1 - handshake.client_direction
             handshake.holes.append((sender, Hole(direction, sent.frame, "missing")))

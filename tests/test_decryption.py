@@ -261,6 +261,21 @@ def test_whatever_frame_is_missing_no_proof_fails(name: str) -> None:
                 assert "fail" not in {proof.status for proof in report.proofs}, f"without frame {at + 1}"
 
 
+@pytest.mark.parametrize(
+    ("name", "lost", "reason"),
+    [
+        ("hello-retry-request.pcap", {1, 4}, "the second ClientHello is not in the capture"),
+        ("lossy-dtls12.pcap", {2, 3}, "the ClientHello that the server answers is not in the capture"),
+    ],
+)
+def test_a_hello_that_is_lost_without_a_trace_is_missed(name: str, lost: set[int], reason: str) -> None:
+    capture = lossy(name, {frame - 1 for frame in lost})
+    [report] = api.analyze(capture, trust="none", keylog=keys_of(name)).handshakes
+    assert not report.facts.holes
+    told = {(proof.status, proof.reason) for proof in report.proofs if proof.message != "server_key_exchange"}
+    assert told == {("undetermined", reason)}
+
+
 @given(st.data())
 def test_whatever_frames_are_missing_no_proof_fails(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(FRAMES)))

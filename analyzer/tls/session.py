@@ -372,8 +372,8 @@ def _begins_another(current: Handshake, name: str, protection: Protection) -> bo
         return False
     if current.server_hello is not None:
         return True
-    if current.client_hello is None:
-        return any(sent.name != "hello_request" for sent in current.sent)
+    if current.client_hello is None:  # it may be the answer to a HelloRetryRequest whose own hello is not seen
+        return current.hello_retry_request is None and any(sent.name != "hello_request" for sent in current.sent)
     # Neither the answer to a HelloRetryRequest, nor a repetition.
     return current.hello_retry_request is None and bool(current.alerts)
 

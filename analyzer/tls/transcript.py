@@ -120,6 +120,8 @@ def lacks(handshake: Handshake, until: Sent) -> str | None:
         return "there is more than one ClientHello"
     if retries and names.count("client_hello") < 2:
         return "the second ClientHello is not in the capture"
+    if _answers_another(handshake):
+        return "the ClientHello that the server answers is not in the capture"
     before = names[: handshake.sent.index(until)]
     if "encrypted_handshake" in before or (handshake.is_tls13 and _has_closed_record(handshake, until)):
         return "messages before it are encrypted"
@@ -128,6 +130,21 @@ def lacks(handshake: Handshake, until: Sent) -> str | None:
     if not handshake.is_tls13 and until.sender == "client" and "server_hello_done" not in before:
         return "the end of the server's flight is not in the capture"
     return _lacks_flight(handshake, until)
+
+
+def _answers_another(handshake: Handshake) -> bool:
+    """Whether the ServerHello cannot be the answer to the last ClientHello: datagrams are lost without a trace."""
+    hello, answer = handshake.client_hello, handshake.server_hello
+    if hello is None or answer is None:
+        return False
+    if handshake.is_tls13:
+        chosen, offered = answer.key_share_group, hello.key_share_groups
+        return chosen is not None and offered is not None and chosen not in offered
+    if not handshake.is_dtls:
+        return False
+    # With a cookie both sides have sent one message more, and count so (RFC 6347, section 4.2.2).
+    numbers = {sent.name: sent.raw[4:6] for sent in handshake.sent if sent.name in ("client_hello", "server_hello")}
+    return numbers.get("server_hello", b"") > numbers.get("client_hello", b"")
 
 
 def _lacks_flight(handshake: Handshake, until: Sent) -> str | None:

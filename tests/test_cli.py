@@ -61,12 +61,13 @@ def run(*arguments, env=None, **options):
 
 
 def test_a_folder_is_searched_for_captures_in_order(engine, tmp_path, capsys):
-    for name in ["b.pcapng", "a.pcap", "f.pcap1", "sub/c.cap.GZ", "sub/d.snoop.zst", "notes.txt", "e.pcap.part"]:
+    made = ["b.pcapng", "a.pcap", "f.pcap1", "sub/c.cap.GZ", "sub/d.pcap.bz2", "sub/d.snoop.zst"]
+    for name in [*made, "notes.txt", "e.pcap.part"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert main(["analyze", str(tmp_path)]) == 0
     read = [os.path.relpath(name, tmp_path) for name, _ in engine.calls]
-    assert read == ["a.pcap", "b.pcapng", "f.pcap1", "sub/c.cap.GZ", "sub/d.snoop.zst"]
+    assert read == ["a.pcap", "b.pcapng", "f.pcap1", "sub/c.cap.GZ", "sub/d.pcap.bz2", "sub/d.snoop.zst"]
 
 
 def test_a_capture_named_twice_is_read_once_and_any_named_file_is_tried(engine, tmp_path):

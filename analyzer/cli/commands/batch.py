@@ -55,11 +55,12 @@ def command(
 
     if jobs is not None and cluster is not None:
         raise click.UsageError("--jobs is for local processes; a cluster has its own number of workers", ctx)
-    options = checked(analysis)
     dataset = Dataset(place)
-    digest = dataset.create(options)
     number = engines.cores() if jobs is None else jobs
     with closing(engines.Dask(cluster) if cluster else engines.local(number)) as engine:
+        # Local workers get ready meanwhile.
+        options = checked(analysis)
+        digest = dataset.create(options)
         planned = plan(sources, dataset.known(), digest)
         started = time.monotonic()
         with Display(planned) as display:

@@ -552,3 +552,17 @@ def test_keys_open_every_record_of_a_capture(file: str) -> None:
     assert report.facts.decryption.closed == 0
     statuses = {proof.status for proof in report.proofs}
     assert statuses == ({"pass"} if "gap" not in file else {"pass", "undetermined"})
+
+
+def test_scapy_dissects_the_messages_that_it_knows() -> None:
+    [report] = api.analyze(str(CAPTURES / "mutual-dtls12.pcap"), trust="none").handshakes
+    packets = report.to_scapy()
+    assert len(packets) == len(report.messages)
+    shown = [type(packet.msg[0]).__name__ for packet in packets if packet is not None and packet.name == "TLS"]
+    assert shown[:5] == [
+        "TLSServerHello",
+        "TLSCertificate",
+        "TLSServerKeyExchange",
+        "TLSCertificateRequest",
+        "TLSServerHelloDone",
+    ]

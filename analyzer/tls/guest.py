@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _CONTENT_TYPES = {"change_cipher_spec": 20, "alert": 21}
 _HANDSHAKE = 22
 _LONGEST = 0xFFFF
+_TLS12, _DTLS, _DTLS_HEADER = b"\3\3", b"\xfe", 12
+"""How versions of DTLS begin, and how long the header of a message is."""
 
 
 def dissect(sent: list[Sent], version: int | None) -> "list[Packet | None]":
@@ -45,9 +47,15 @@ def _dissect(one: Sent, session: "tlsSession") -> "Packet":
     from scapy.layers.tls.record import TLS
     from scapy.packet import Raw
 
-    content_type = _CONTENT_TYPES.get(one.name, _HANDSHAKE)
-    length = min(len(one.raw), _LONGEST)  # Scapy takes the rest for another record otherwise
+    content_type, raw = _CONTENT_TYPES.get(one.name, _HANDSHAKE), one.raw
+    if content_type == _HANDSHAKE and len(raw) == one.length + _DTLS_HEADER:
+        raw = raw[:4] + raw[_DTLS_HEADER:]
+    if one.name in ("client_hello", "hello_verify_request") and raw[4:5] == _DTLS:
+        return Raw(one.raw)  # Scapy knows neither
+    if one.name == "server_hello" and raw[4:5] == _DTLS:  # which Scapy takes for one of TLS 1.3
+        raw = raw[:4] + _TLS12 + raw[6:]
+    length = min(len(raw), _LONGEST)  # Scapy takes the rest for another record otherwise
     try:
-        return TLS(bytes((content_type, 3, 3)) + length.to_bytes(2) + one.raw, tls_session=session)
+        return TLS(bytes((content_type, 3, 3)) + length.to_bytes(2) + raw, tls_session=session)
     except Exception:  # hostile bytes: Scapy raises whatever it likes
         return Raw(one.raw)

@@ -152,3 +152,8 @@ def test_right_to_left_names_stay_in_their_line():
 )
 def test_lines_break_where_they_must(text, lines):
     assert wrap(text, 8, len) == lines
+
+
+def test_a_family_whose_bold_lacks_a_letter_does_not_draw_it():
+    """STIXGeneral, which comes with Matplotlib, has this letter in its regular font only."""
+    assert "STIXGeneral" not in _fonts.families("\N{HIRAGANA LETTER NO}")

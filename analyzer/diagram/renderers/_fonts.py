@@ -9,7 +9,7 @@ from pathlib import Path
 from unicodedata import bidirectional, category, combining
 
 import matplotlib as mpl
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.ft2font import FT2Font
 
 from analyzer.report.escape import visible
@@ -82,14 +82,24 @@ def _square(character: str) -> str:
 
 @cache
 def _fallback(character: str) -> str | None:
-    """The first family, by name, whose regular font has a character not wider than a square."""
+    """The first family, by name, whose regular and bold fonts have a character, not wider than a square."""
     for name, path in _installed():
-        font = _open(path)
-        if font is None or not font.get_char_index(ord(character)):
-            continue
-        if font.load_char(ord(character)).linearHoriAdvance / 65536 / 100 <= 1.0:
+        if _fits(path, character) and _fits(_bold(name), character):
             return name
     return None
+
+
+def _fits(path: str, character: str) -> bool:
+    font = _open(path)
+    if font is None or not font.get_char_index(ord(character)):
+        return False
+    return bool(font.load_char(ord(character)).linearHoriAdvance / 65536 / 100 <= 1.0)
+
+
+@cache
+def _bold(family: str) -> str:
+    """The file that Matplotlib draws bold text of a family with; the regular one where there is no other."""
+    return str(fontManager.findfont(FontProperties(family=[family], weight="bold")))
 
 
 @cache

@@ -188,6 +188,26 @@ def test_a_server_that_speaks_the_version_elsewhere_does_not_lack_it() -> None:
     assert diagnosed(refused, other).root_cause != "no-common-version"
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("C>encrypted:999 C>encrypted:61 C>encrypted:102", "(999 61 102) the client sent a certificate"),
+        ("C>encrypted:31 C>encrypted:61", "(31 61) the client sent no certificate"),
+        ("C>encrypted:61", "do not tell"),
+        ("C>encrypted:1114", "do not tell"),
+    ],
+)
+def test_a_renegotiation_that_stays_encrypted_is_told(answer: str, says: str) -> None:
+    """Apache asks for a directory's sake; the first handshake alone was one-way."""
+    first = f"{TLS12_FLIGHT} {TLS12_ANSWER} {TLS12_END} C>data:100"
+    hidden = f"S>encrypted:28 C>encrypted:278 S>encrypted:1034 {answer} C>ccs C>encrypted:40 S>ccs S>encrypted:40"
+    report = diagnosed(forged(f"{first} {hidden}"))
+    assert (report.authentication, report.root_cause) == ("one-way", None)
+    [told] = [one for one in report.findings if one.code == "client-authentication-deferred"]
+    assert told.severity == "notice"
+    assert says in told.summary
+
+
 # Ranks
 
 

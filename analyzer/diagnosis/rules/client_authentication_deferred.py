@@ -5,7 +5,9 @@ ask: in TLS 1.2 by a renegotiation, in TLS 1.3 by post-handshake authentication.
 neither, and few clients of TLS 1.3 offer it.
 
 On the wire: TLS 1.2: after application data a HelloRequest (28 encrypted bytes), then a second handshake, or the alert
-no_renegotiation, or a close. TLS 1.3: the ClientHello lacks post_handshake_auth, and the server answers 403.
+no_renegotiation, or a close. That handshake is encrypted: without keys the sizes and the number of the client's records
+up to its ChangeCipherSpec tell whether it sent a certificate there. TLS 1.3: the ClientHello lacks post_handshake_auth,
+and the server answers 403.
 
 Client's owner: Use a client that can (curl with HTTP/1.1, OpenSSL's -enable_pha), or an endpoint that asks at once.
 
@@ -29,6 +31,8 @@ WHEN = ("failed", "established")
 
 _HELLO_REQUESTS = frozenset((20, 28, 48, 64, 80))
 """Lengths of an encrypted HelloRequest: ChaCha20, GCM, CBC with its MACs."""
+_SMALL = 100
+"""Longer than an encrypted Certificate without entries, shorter than any other."""
 
 
 def applies(report: HandshakeReport, around: Surroundings) -> bool:
@@ -73,17 +77,35 @@ def judge(case: Case) -> Judgment | None:
     asks = next((sent for sent in facts.sent if sent.frame > begun and _is_hello_request(sent)), None)
     if asks is None:
         return None
-    if _is_followed(case, asks):
-        return None
+    if case.around.following(case.report) is not None:
+        return None  # which was read, and has a finding of its own
+    flight = _hidden_flight(case, asks)
+    if flight:
+        return _judgment(case, f"began a second handshake, {_told(flight)}", asks, failed=False)
     return _judgment(case, "seems to have asked for a renegotiation, which the client did not begin", asks, failed=True)
 
 
-def _is_followed(case: Case, asks: Sent) -> bool:
-    """Whether a handshake of the client's follows, read or not."""
-    report, sent = case.report, case.facts.sent if case.facts else []
-    if any(one.frame > asks.frame and one.name == "encrypted_handshake" for one in sent if one.sender == "client"):
-        return True
-    return case.around.following(report) is not None
+def _hidden_flight(case: Case, asks: Sent) -> list[int]:
+    """Lengths of the client's encrypted messages behind the request, up to its ChangeCipherSpec."""
+    behind = [one for one in (case.facts.sent if case.facts else ()) if one.frame > asks.frame]
+    lengths = []
+    for one in behind:
+        if one.sender == "client" and one.name == "change_cipher_spec":
+            break
+        if one.sender == "client" and one.name == "encrypted_handshake":
+            lengths.append(one.length)
+    return lengths
+
+
+def _told(flight: list[int]) -> str:
+    """What the lengths tell of the client's answer: behind its hello [Certificate], ClientKeyExchange, [its proof]."""
+    _, *answer = flight
+    shown = " ".join(map(str, answer))
+    if len(answer) > 2 and answer[0] > _SMALL:
+        return f"which is encrypted; by its records ({shown}) the client sent a certificate there"
+    if len(answer) == 2 and answer[0] < _SMALL:
+        return f"which is encrypted; by its records ({shown}) the client sent no certificate there, though asked"
+    return "which is encrypted; its records do not tell whether the client sent a certificate there"
 
 
 def _is_hello_request(sent: Sent) -> bool:

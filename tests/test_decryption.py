@@ -28,7 +28,7 @@ CAPTURES = Path(__file__).parents[1] / "captures"
 MANIFEST = tomllib.loads((CAPTURES / "manifest.toml").read_text(encoding="utf-8"))
 WITH_KEYS = {c["file"]: c for c in MANIFEST["capture"] if "keylog" in c}
 COMPLETE = [name for name, c in WITH_KEYS.items() if "variant_of" not in c]
-STREAMS = [name for name in COMPLETE if not any(e.get("transport") == "udp" for e in WITH_KEYS[name]["expect"])]
+STREAMS = [name for name in COMPLETE if not any("transport" in e for e in WITH_KEYS[name]["expect"])]
 """Those over TCP, whose records a session takes one by one."""
 PLAIN = [
     "mutual-tls10.pcap",

@@ -1,9 +1,12 @@
 """What happens in connections of QUIC: versions, loss, any order, keys, and what hostile bytes may not do."""
 
+import shutil
 import struct
+import subprocess
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from datagrams import SECOND, Exchange, Sent, capture, packet, without
@@ -38,9 +41,11 @@ from talk import client_hello, message, vector
 from analyzer import api
 from analyzer.associations import Associations
 from analyzer.results import HandshakeReport
+from analyzer.secrets import Secrets
 from analyzer.settings import Limits
 from analyzer.tls.association import Association
 from analyzer.tls.dtls_record import Datagram
+from analyzer.tls.keylog import KeyLog
 from analyzer.tls.quic import QuicSession
 from analyzer.tls.quic_frames import Crypto, CryptoStream, frames
 from analyzer.tls.quic_packet import VERSIONS, packets
@@ -225,8 +230,6 @@ def test_a_resumed_session_inherits_by_its_ticket() -> None:
     second.send("client", second.packet("client", HANDSHAKE, second.client_flight())).confirm()
     frames_of = [first.exchange.frame(sent) for sent in first.exchange.datagrams[:9]]
     frames_of += [second.exchange.frame(sent) for sent in second.exchange.datagrams[9:]]
-    from analyzer.secrets import Secrets
-
     original, resumed = api.analyze(capture(frames_of), trust="none", keylog=Secrets(first.secrets())).handshakes
     assert (resumed.resumption, resumed.early_data) == ("psk", True)
     assert resumed.resumes is not None and resumed.resumes.stream == original.stream
@@ -516,8 +519,6 @@ def judged(datagrams: list[Sent], *, keys: bool) -> list[HandshakeReport]:
     made = replace(WHOLE.exchange, datagrams=datagrams)
     options: dict[str, object] = {}
     if keys:
-        from analyzer.secrets import Secrets
-
         options["keylog"] = Secrets(WHOLE.secrets())
     return made.analyze(**options).handshakes
 
@@ -589,3 +590,58 @@ def test_parts_in_any_order_are_the_stream(parts: list[tuple[int, int]]) -> None
         made.add(Crypto(begin, whole[begin : begin + size]), at + 1)
         found += b"".join(one.raw for one in made.messages(at + 1, 1 << 16))
     assert found == whole and made.lacks is None
+
+
+# ---- Captures of aioquic ------------------------------------------------------------------------------------
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+RECORDED = ("one-way-quic", "mutual-quic", "server-certificate-refused-quic")
+
+
+def recorded(name: str, data: bytes | None = None, log: bytes | None = None) -> HandshakeReport:
+    """The only handshake of a capture, perhaps with changed bytes, with the secrets of a log."""
+    keys = KeyLog()
+    keys.read((log if log is not None else (CAPTURES / "keys" / f"{name}.keys").read_bytes()).splitlines())
+    data = data if data is not None else (CAPTURES / f"{name}.pcap").read_bytes()
+    [report] = api.analyze(data, trust="none", keylog=Secrets(keys)).handshakes
+    return report
+
+
+def said(report: HandshakeReport) -> set[tuple[str, bytes]]:
+    assert report.facts is not None
+    return {(sent.sender, sent.raw) for sent in report.facts.sent if sent.message is not None}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_byte_changed_in_any_packet_makes_nothing_up(name: str) -> None:
+    data, whole = (CAPTURES / f"{name}.pcap").read_bytes(), said(recorded(name))
+    headers = 24 + 16 + 14 + 20 + 8
+    for at in range(headers + 1200, len(data), 97):  # the first datagram makes the connection
+        changed = data[:at] + bytes((data[at] ^ 0x10,)) + data[at + 1 :]
+        try:
+            report = recorded(name, changed)
+        except ValueError:  # it is not the only one any more: a header of the capture was hit
+            continue
+        assert said(report) <= whole
+        assert all(proof.status != "fail" for proof in report.proofs)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_secrets_that_are_wrong_by_a_bit_open_nothing(name: str) -> None:
+    log = (CAPTURES / "keys" / f"{name}.keys").read_bytes().splitlines()
+    wrong = b"\n".join(line[:-1] + (b"0" if line[-1:] != b"0" else b"1") for line in log)
+    report = recorded(name, log=wrong)
+    assert {sent.protection for sent in report.messages} == {"cleartext", "encrypted"}
+    assert report.facts is not None and report.facts.decryption is not None
+    assert report.facts.decryption.opened == 0 and "do not fit" in report.facts.decryption.says
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_tshark_reads_the_same_messages(name: str) -> None:
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed")
+    command = ["tshark", "-r", str(CAPTURES / f"{name}.pcap"), "-o", f"tls.keylog_file:{CAPTURES}/keys/{name}.keys"]
+    command += ["-Y", "quic", "-T", "fields", "-e", "tls.handshake.type"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    theirs = sorted(int(kind) for kind in done.stdout.replace(",", " ").split())
+    assert theirs == sorted(raw[0] for _, raw in said(recorded(name)))

@@ -240,7 +240,9 @@ class Case:
         """Whether the server's certificate is there, encrypted: TLS 1.3 without keys, and no pre-shared key."""
         if self.facts is None or not self.facts.is_tls13 or self.answer is None or self.answer.selected_psk is not None:
             return False
-        protected = (sent for sent in self.facts.sent if sent.name == "application_data" and sent.sender == "server")
+        # Over datagrams what is of the handshake can be told from data.
+        name = "application_data" if self.facts.datagrams is None else "encrypted_handshake"
+        protected = (sent for sent in self.facts.sent if sent.name == name and sent.sender == "server")
         return any(sent.length > 200 for sent in protected)
 
     @property

@@ -1,6 +1,7 @@
 """Which conversations become captures? One entry a capture: who speaks, with which options, and what goes wrong."""
 
 import contextlib
+import functools
 import socket
 import ssl
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from lab import stacks
 from lab.pki import HOST
+from lab.quic import converse
 from lab.relay import abort
 from lab.stacks import REQUEST, SERVER, Running, Scene, curl, direct, free_port, java_client, openssl_client
 from lab.wire import Conversation, Endpoint, Segment
@@ -403,5 +405,8 @@ SCENARIOS: dict[str, Make] = {
     "mutual-dtls12": datagrams(f"{PACKETS} {INSIST}", f"{PACKETS} -cipher ECDHE-ECDSA-CHACHA20-POLY1305", "client"),
     "client-certificate-missing-dtls12": datagrams(f"{PACKETS} {INSIST}", PACKETS),
     "lossy-dtls12": datagrams(f"{SMALL} {INSIST}", SMALL, "client", lost=frozenset((2, 4))),
+    "one-way-quic": converse,
+    "mutual-quic": functools.partial(converse, asks=True, identity="client"),
+    "server-certificate-refused-quic": functools.partial(converse, trusts="other.pem"),
 }
 """By the name of the capture, in the order in which `captures/manifest.toml` tells of them."""

@@ -464,7 +464,8 @@ class _Analysis:
                 stream = self._table.stream(follower.connection)
             else:
                 stream = follower.connection.stream
-                follower.finish()
+                if not follower.pause():
+                    continue
             self._ended += self._assembler.settled(follower, stream, now - _SETTLING)
 
     def _learn_secrets(self, *, late: bool) -> None:

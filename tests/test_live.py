@@ -6,9 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 
 import pytest
+from datagrams import capture as datagram_capture
+from datagrams import whole as datagrams
 from manifest import CAPTURES
 from talk import Talk, capture, client_hello, server_hello, tls12, tls13
 
@@ -103,6 +106,24 @@ def test_a_live_capture_waits_for_what_is_not_over(pipe):
     assert [report.part for report in told_parts] == [True, False]
     assert told_parts[0].handshakes[0].outcome == "incomplete"
     assert last.frames == len(tls12(answer=False).segments)
+
+
+def test_a_live_capture_of_datagrams_tells_what_is_established_and_waits_for_what_is_sent_again(pipe):
+    """One handshake has lost a message, which comes again behind the report of the other."""
+    other = replace(datagrams(), client=("192.0.2.10", 50001))
+    lost = other.datagrams.pop(4)
+    frames = [made.frame(sent) for made in (datagrams(), other) for sent in made.datagrams]
+    pipe.write(datagram_capture(frames))
+    parts = api.analyze_live(pipe.file, trust="none")
+    part = next(parts)
+    assert [(handshake.client.port, handshake.outcome) for handshake in part.handshakes] == [(50000, "established")]
+    pipe.write(datagram_capture([replace(other.frame(lost), time=10**18 + 10**9)])[24:])
+    pipe.end()
+    told_parts = [handshake for report in parts for handshake in report.handshakes]
+    assert [(one.client.port, one.outcome, one.authentication) for one in told_parts] == [
+        (50001, "established", "one-way")
+    ]
+    assert not told_parts[0].facts.holes
 
 
 def start(*arguments: str) -> "subprocess.Popen[bytes]":

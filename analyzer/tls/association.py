@@ -81,6 +81,13 @@ class Association:
             self.first_frame, self.first_time = frame, time
         self.last_frame, self.last_time = max(self.last_frame, frame), max(self.last_time, time)
 
+    def pause(self) -> bool:
+        """Make the best of what has come; False where something waits for what may yet come."""
+        if isinstance(self.session, DtlsSession) and not self.session.is_complete:
+            return False
+        self.session.settle()
+        return True
+
     def finish(self) -> None:
         """No more datagrams will come."""
         self.session.settle()

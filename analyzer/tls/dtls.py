@@ -76,6 +76,14 @@ class DtlsSession:
         waiting = sum(side.messages.held for side in self._sides)
         return waiting + sum(handshake.kept_bytes for handshake in self.handshakes)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether both sides have sent what may be their last message of the handshake, so that nothing is awaited."""
+        current, ends = self._current(), ("finished", "encrypted_handshake")
+        if current is None or any(side.messages.held for side in self._sides):
+            return False
+        return {sent.sender for sent in current.sent if sent.name in ends} == {"client", "server"}
+
     def is_full_of_data(self, direction: int) -> bool:
         """Whether more application data of this direction would tell nothing new."""
         current = self._current()

@@ -298,3 +298,16 @@ def test_what_is_lost_never_makes_a_wrong_verdict(
 def test_names_of_the_forge_are_those_of_the_rfc() -> None:
     assert (ENCRYPTED_EXTENSIONS, CERTIFICATE_REQUEST) == (8, 13)
     assert extensions() == b"\0\0"
+
+
+def test_a_diagram_without_keys_names_what_the_sizes_tell_and_takes_no_data_for_a_message() -> None:
+    talk = Conversation13().whole(asks=True, certificates=())
+    arrows = [step.title for step in talk.exchange.report.diagram().steps if step.kind == "message"]
+    assert arrows == [
+        "ClientHello",
+        "ServerHello",
+        "Encrypted handshake messages",
+        "Certificate (empty)",
+        "Finished",
+        "Application data",
+    ]

@@ -92,7 +92,7 @@ class _Reader:
         sizes = inference.infer(self.facts) if self.facts and self.tls13 and self.facts.server_hello else None
         self.roles = dict(sizes.roles) if sizes else {}
         self.empty = sizes is not None and sizes.answer == "declined"
-        self.flights = _hidden_flights(self.sent, sizes) if self.tls13 and report.transport != "quic" else {}
+        self.flights = _hidden_flights(self.sent, sizes) if self.tls13 and report.transport == "tcp" else {}
         self.switched: set[Sender] = set()
         self.dummies: set[Sender] = set()
 
@@ -123,7 +123,7 @@ class _Reader:
             protection=sent.protection,
             sent=sent,
         )
-        if sent.name == "application_data" and self.tls13 and sent.protection == "encrypted":
+        if sent.name in _HIDDEN and self.tls13 and sent.protection == "encrypted":
             self._hidden(event, at, sent)
         elif sent.name == "encrypted_handshake":
             if sent.sender in self.switched:  # the first record behind ChangeCipherSpec
@@ -146,7 +146,7 @@ class _Reader:
         """A protected record of TLS 1.3, of which only the size is known."""
         role = self.roles.get(at)
         if role is None:
-            event.names = (self.flights.get(at, "application_data"),)
+            event.names = (self.flights.get(at, sent.name),)
             event.lengths = [sent.length] if event.names == ("encrypted_handshake",) else []
             return
         event.names = tuple(role.split(", "))
@@ -156,6 +156,10 @@ class _Reader:
         if role == "alert":
             event.alert = AlertReport(sent.frame, sent.sender, None, None)
             event.refuses = self.report.outcome == "failed"
+
+
+_HIDDEN = ("application_data", "encrypted_handshake")
+"""What TLS 1.3's protected records are called; over datagrams it is known which are of the handshake."""
 
 
 def _ends(alert: AlertReport | None) -> bool:

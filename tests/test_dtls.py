@@ -413,6 +413,27 @@ def test_a_server_that_never_answers() -> None:
     assert names(report) == ["client_hello"]
 
 
+def test_a_server_that_goes_silent_after_the_client_s_flight() -> None:
+    """As Mbed TLS refuses a client without a certificate."""
+    exchange = hellos().send("server", *server_flight(asks=True))
+    flight = [*client_flight(certificates=()), change_cipher_spec(), finished()]
+    exchange.send("client", *flight)
+    assert exchange.report.outcome == "incomplete"
+    for number, seconds in enumerate((1, 2, 4), 1):
+        exchange.wait(seconds * SECOND).send("client", *flight[:-1], finished(number))
+    report = exchange.report
+    assert (report.outcome, report.authentication) == ("failed", "requested-not-provided")
+    assert report.root_cause == "handshake-timeout"
+
+
+def test_a_client_that_goes_silent_after_the_server_s_flight() -> None:
+    exchange = hellos().send("server", *server_flight())
+    for seconds in (1, 2, 4):
+        exchange.wait(seconds * SECOND).send("server", *server_flight())
+    report = exchange.report
+    assert (report.outcome, report.root_cause) == ("failed", "handshake-timeout")
+
+
 def test_one_hello_without_an_answer_is_merely_incomplete() -> None:
     exchange = Exchange().send("client", message(CLIENT_HELLO, 0, client_hello()))
     assert exchange.report.outcome == "incomplete"

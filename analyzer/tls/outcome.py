@@ -190,7 +190,7 @@ def _not_established(handshake: Handshake) -> End | None:
 
 
 def _not_established_dtls(handshake: Handshake) -> End | None:
-    """Datagrams have no FIN: an alert of any kind ends a handshake, and so does silence in answer to many hellos."""
+    """Datagrams have no FIN: an alert of any kind ends a handshake, and so does silence in answer to repetitions."""
     ending = next((alert for alert in handshake.alerts if alert.description not in _ENDS_NOTHING), None)
     if ending is not None:
         what = alert_description(ending.description) if ending.description is not None else "encrypted"
@@ -198,21 +198,23 @@ def _not_established_dtls(handshake: Handshake) -> End | None:
         basis: Basis = "decrypted" if ending.protection == "decrypted" else "observed"
         evidence = Evidence(ending.frame, ending.sender, "alert", says)
         return None if handshake.has_hole() else End("failed", basis, evidence)
-    below, hello = handshake.datagrams, handshake.first("client_hello", "client")
+    below = handshake.datagrams
     if below is not None and below.refused is not None:
         sender, frame = below.refused
         other: Sender = "server" if sender == "client" else "client"
         if not any(sent.sender == other and sent.frame > frame for sent in handshake.sent):
             says = f"Nobody takes the {sender}'s datagrams (an ICMP error in answer)."
             return End("failed", "observed", Evidence(frame, other, None, says))
-    if below is None or hello is None or any(sent.sender == "server" for sent in handshake.sent):
+    if below is None or not handshake.sent or handshake.has_hole():
         return None
-    again = len(below.repeated["client"])
-    waited = (below.last_time - handshake.start) / 1e9
-    if again < _REPEATS or waited < _PATIENCE or handshake.has_hole("server"):
+    last = handshake.sent[-1]
+    other = "server" if last.sender == "client" else "client"
+    again = sum(frame > last.frame for frame in below.repeated[last.sender])
+    waited = (below.last_time - last.time) / 1e9
+    if again < _REPEATS or waited < _PATIENCE or any(frame > last.frame for frame in below.repeated[other]):
         return None
-    says = f"The server did not answer: the ClientHello was sent {again + 1} times within {waited:.1f} s."
-    return End("failed", "observed", Evidence(hello.frame, "client", "client_hello", says))
+    says = f"The {other} did not answer, though the {last.sender} sent again and again for {waited:.1f} s."
+    return End("failed", "observed", _saw(last, says))
 
 
 _ENDS_NOTHING = (90, 100)

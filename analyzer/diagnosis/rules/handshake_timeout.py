@@ -17,6 +17,7 @@ References: RFC 8446, section 6.1.
 from analyzer.diagnosis.case import OTHER, Case
 from analyzer.diagnosis.faults import sentence
 from analyzer.diagnosis.finding import Judgment, advise
+from analyzer.tls.handshake import Handshake
 
 SEVERITY = "error"
 STAGE = None
@@ -30,6 +31,8 @@ _LONG = 2.5
 def judge(case: Case) -> Judgment | None:
     """Silence, then a close."""
     ending, facts = case.ending, case.facts
+    if facts is not None and facts.is_dtls and ending.how == "silence":
+        return _silence(case, facts)
     if facts is None or ending.how not in ("fin", "rst") or ending.sender is None or not facts.sent:
         return None
     waited = case.gap(ending)
@@ -54,4 +57,29 @@ def judge(case: Case) -> Judgment | None:
             confirm=f"the display filter `{case.report.display_filter} && tcp.time_delta > 1`.",
         ),
         evidence=case.see(last.frame, ending),
+    )
+
+
+def _silence(case: Case, facts: Handshake) -> Judgment | None:
+    """Nobody closes DTLS: one side went silent, and the other sent its last flight again until it gave up."""
+    below = facts.datagrams
+    if below is None or below.refused is not None or not any(sent.sender == "server" for sent in facts.sent):
+        return None
+    last = facts.sent[-1]
+    owes, waited = OTHER[last.sender], (below.last_time - last.time) / 1e9
+    again = [frame for frame in below.repeated[last.sender] if frame > last.frame]
+    if not again:
+        return None
+    declined = " It had sent no certificate, which the server may insist on." if case.declined else ""
+    return Judgment(
+        confidence="likely",
+        summary=f"{sentence(case.name(owes))} did not answer {last.name} for {waited:.1f} s, though the {last.sender} "
+        f"sent it again.{declined}",
+        remedy=advise(
+            client="look into its log." if owes == "client" else "configure a certificate." if declined else "",
+            server="look into its log: it may refuse without an alert." if owes == "server" else "",
+            network="see whether datagrams of that size get through.",
+            confirm=case.s_client(),
+        ),
+        evidence=case.see(last, *again[:3]),
     )

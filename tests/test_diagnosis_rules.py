@@ -38,7 +38,7 @@ from forged_cases import (
     u16s,
     vector16,
 )
-from quictalk import DRAFT_29, V1, V2, Connection, negotiation
+from quictalk import DRAFT_29, INITIAL, V1, V2, Connection, close, negotiation
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.engine import RULES, diagnose, situation
@@ -165,6 +165,7 @@ PAIRS: dict[str, Pair] = {
         lambda: of(refused_hello("S>alert:protocol_version")), lambda: of(refused_hello("S>alert:decode_error"))
     ),
     "no-common-quic-version": Pair(lambda: of(negotiated(V2, DRAFT_29)), lambda: of(negotiated(V1, V2))),
+    "quic-connection-closed": Pair(lambda: of(closed(0x0B)), lambda: of(closed(0x100 + 40))),
     "no-common-cipher-suite": Pair(
         lambda: of(refused_hello(hello=client_hello(suites=[0xC02C]))),
         lambda: of(refused_hello("S>alert:protocol_version", hello=client_hello(suites=[0xC02C]))),
@@ -501,6 +502,12 @@ def negotiated(*versions: int) -> HandshakeReport:
     """A client of QUIC version 1, and a server that lists others."""
     made = Connection().hello()
     return made.send("server", negotiation(made, *versions)).report()
+
+
+def closed(code: int) -> HandshakeReport:
+    """A server of QUIC closes the connection in answer to the hello."""
+    made = Connection().hello()
+    return made.send("server", made.packet("server", INITIAL, close(code, reason=b"no"), pad=1200)).report()
 
 
 def judged(code: str, reports: list[HandshakeReport]) -> object:

@@ -380,8 +380,7 @@ class QuicSession:
         sender = current.sender(datagram.direction)
         if len(closed) >= _MOST_CLOSED or any(one.sender == sender and one.code == frame.code for one in closed):
             return  # said again in each level, and in answer to whatever still comes
-        reason = frame.reason.decode("utf-8", "replace")
-        one = Closed(sender, datagram.frame, datagram.time, kind, frame.code, frame.by_application, reason, protection)
+        one = Closed(sender, datagram.frame, datagram.time, kind, frame.code, frame.by_application, protection)
         closed.append(one)
         if one.alert is not None:
             content = bytes((_FATAL, one.alert))

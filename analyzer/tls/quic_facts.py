@@ -47,7 +47,7 @@ class Seen(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """A CONNECTION_CLOSE that can be read."""
+    """A CONNECTION_CLOSE that can be read, but for its text, which may say anything."""
 
     sender: Sender
     frame: int
@@ -58,8 +58,6 @@ class Closed(NamedTuple):
     code: int
     by_application: bool
     """The code is the application's, not QUIC's."""
-    reason: str
-    """What it says to a person; hostile text."""
     protection: Protection
 
     @property

@@ -30,7 +30,6 @@ _NUMBERS = {
 """Frames that are nothing but so many numbers."""
 _ZEROS = re.compile(rb"\0*")
 _MOST_RANGES = 4096
-_REASON_KEPT = 200
 
 
 class Crypto(NamedTuple):
@@ -46,8 +45,6 @@ class Close(NamedTuple):
     code: int
     by_application: bool
     """The code is the application's, not QUIC's."""
-    reason: bytes
-    """What is said to a person, as sent."""
 
 
 class Done(NamedTuple):
@@ -98,9 +95,9 @@ def _frame(reader: Reader, kind: int) -> Frame | None:
         code = varint(reader)
         if kind == _CLOSE:
             varint(reader)  # the type of the frame that is to blame
-        length = varint(reader)
-        left = len(reader.data) - reader.position
-        return Close(code, kind == _APPLICATION_CLOSE, reader.take(min(length, left))[:_REASON_KEPT])
+        length, left = varint(reader), len(reader.data) - reader.position
+        reader.take(min(length, left))  # what is said to a person, who may get it without its end
+        return Close(code, kind == _APPLICATION_CLOSE)
     elif kind == _HANDSHAKE_DONE:
         return Done()
     elif kind == _NEW_TOKEN:

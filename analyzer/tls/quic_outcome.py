@@ -51,8 +51,7 @@ def _closed(closed: Closed) -> End:
     if closed.alert is not None:
         says = f"The {closed.sender} ended it with the fatal alert {alert_description(closed.alert)}."
         return End("failed", basis, Evidence(closed.frame, closed.sender, "alert", says))
-    says = f"The {closed.sender} closed the connection before the handshake was complete: {closed.says}"
-    says += f" ({closed.reason!r})." if closed.reason else "."
+    says = f"The {closed.sender} closed the connection before the handshake was complete: {closed.says}."
     return End("failed", basis, Evidence(closed.frame, closed.sender, None, says))
 
 

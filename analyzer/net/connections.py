@@ -60,7 +60,7 @@ class Connection:
         return _endpoint(*self.raw_endpoints[direction])
 
 
-@lru_cache(1024)
+@lru_cache(128)
 def _endpoint(family: int, high: int, low: int, port: int) -> Endpoint:
     address = IPv4Address(low) if family == 4 else IPv6Address(high << 64 | low)
     return Endpoint(str(address), port)

@@ -14,7 +14,7 @@ from analyzer.tls.codec import Malformed, Reader, repeated, u16s, whole
 
 T = TypeVar("T")
 _header = Struct(">HH").unpack_from
-_SHORT, _REMEMBERED = 256, 64
+_SHORT, _REMEMBERED = 256, 16
 """So long at most are contents whose parsed form is remembered, and so many of each extension are."""
 
 

@@ -592,6 +592,13 @@ def test_parts_in_any_order_are_the_stream(parts: list[tuple[int, int]]) -> None
     assert found == whole and made.lacks is None
 
 
+def test_a_message_of_a_reserved_type_is_drawn_all_the_same() -> None:
+    made = Connection().hello()
+    made.send("server", made.packet("server", INITIAL, ACK, crypto(message(6, bytes(40)))))
+    assert "hello_retry_request" in names(made.report())[1]
+    assert made.report().diagram().steps
+
+
 # ---- Captures of aioquic ------------------------------------------------------------------------------------
 
 CAPTURES = Path(__file__).parents[1] / "captures"

@@ -22,6 +22,8 @@ def lines(sent: Sent, report: HandshakeReport) -> tuple[Line, ...]:
         return tuple(_certificates(sent, report)) if sent.name in _CERTIFICATES else ()
     if isinstance(sent.message, messages.MalformedMessage):
         return (Line("malformed", sent.message.reason, "failed"),)
+    if isinstance(sent.message, messages.Unknown):  # a reserved type may have the name of a message
+        return ()
     return tuple(made(sent, report)) if made else ()
 
 

@@ -297,6 +297,26 @@ def test_a_retry_changes_the_keys() -> None:
     assert len(lacking) == 1 and lacking[0].cipher_suite is not None, "the capture may lack the Retry"
 
 
+def test_a_version_that_is_negotiated_with_the_first_packets_has_other_keys() -> None:
+    made = Connection().hello()
+    made.rekey(made.first_id, V2)
+    for (_, level), keys in made.keys.items():
+        keys.version = V2 if level != INITIAL else keys.version
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight()))
+    made.send("client", made.packet("client", INITIAL, ACK), made.packet("client", HANDSHAKE, made.client_flight()))
+    report = made.confirm().report(keys=True)
+    assert report.outcome == "established" and {proof.status for proof in report.proofs} == {"pass"}
+
+
+def test_a_second_hello_that_nobody_asked_for_makes_no_proof_fail() -> None:
+    made = Connection().hello()
+    injected = client_hello((16, vector(2, vector(1, b"h3"))), server_name="elsewhere.example.com")
+    made.send("client", made.packet("client", INITIAL, made.said("client", INITIAL, injected), pad=1200))
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight()))
+    made.send("client", made.packet("client", HANDSHAKE, made.client_flight())).confirm()
+    assert "fail" not in {proof.status for proof in made.report(keys=True).proofs}
+
+
 def test_two_connections_between_the_same_ends_are_two_handshakes() -> None:
     first = Connection().whole()
     second = Connection(exchange=first.exchange, first_id=b"another-id").whole()
@@ -333,6 +353,14 @@ def test_an_alert_in_an_initial_packet_is_observed() -> None:
     [alert] = report.alerts
     assert (alert.sender, alert.level, alert.description) == ("server", "fatal", "no_application_protocol")
     assert "server alert" in names(report, "cleartext")
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_close_that_anybody_can_make_ends_nothing_when_initial_packets_are_over(side: str) -> None:
+    made = Connection().whole()
+    made.send(side, made.packet(side, INITIAL, close(0x100 + 40), pad=1200))
+    assert made.report().outcome == "established"
+    assert made.report(keys=True).outcome == "established"
 
 
 def test_an_error_of_quic_itself_is_no_alert() -> None:

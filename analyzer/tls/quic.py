@@ -155,22 +155,21 @@ class QuicSession:
             if sender == "server" and connection.handshake.server_hello is None:
                 self._refuse(connection, datagram, packet)
             return True
-        if packet.kind != "1-rtt":
-            connection.quic.version = packet.version
-            self._note_id(connection, datagram.direction, packet)
-        else:
+        if packet.kind == "1-rtt":
             self._count_short(connection, datagram.direction)
+        elif packet.kind == "handshake" and sender == "client":
+            connection.answers = True
         if len(connection.quic.seen) < _MOST_SEEN:
             place = (datagram.length, with_initial, is_followed)
             connection.quic.seen.append(Seen(packet.kind, sender, datagram.frame, packet.length, *place))
         self._protected(connection, datagram, packet)
-        return True
+        return packet.kind != "0-rtt"  # these are sent again with the Initial packet
 
     def _count_short(self, connection: Connection, direction: int) -> None:
         side, client = connection.sides[direction], connection.handshake.client_direction
         side.short += 1
-        begun = any(seen.kind == "handshake" and seen.sender == "client" for seen in connection.quic.seen)
-        side.behind_flight += begun or (direction == client and connection.handshake.server_hello is not None)
+        answered = connection.handshake.server_hello is not None
+        side.behind_flight += connection.answers or (direction == client and answered)
 
     def _initial(self, datagram: Datagram, packet: Packet) -> bool:
         connection, direction = self._connection, datagram.direction
@@ -183,7 +182,9 @@ class QuicSession:
                 self._cut(datagram, packet)
             return False
         connection.quic.version = packet.version
-        self._note_id(connection, direction, packet)
+        connection.sides[1 - direction].id_length = len(packet.source)  # by which the sender wants to be called
+        if direction == connection.handshake.client_direction:
+            connection.source = packet.source
         return self._frames(connection, datagram, packet.kind, opened, "cleartext")
 
     def _begin(self, datagram: Datagram, packet: Packet) -> Opened | None:
@@ -230,12 +231,6 @@ class QuicSession:
             connection = self._open(datagram, packet, keys)
         if connection is not None:
             self._lose(connection, datagram.direction, datagram.frame, "snap-length")
-
-    def _note_id(self, connection: Connection, direction: int, packet: Packet) -> None:
-        """Either side says by which id it wants to be called."""
-        connection.sides[1 - direction].id_length = len(packet.source)
-        if direction == connection.handshake.client_direction:
-            connection.source = packet.source
 
     def _protected(self, connection: Connection, datagram: Datagram, packet: Packet) -> None:
         """A packet that only secrets open; those of 0-RTT packets are of no use here, since these hold data only."""
@@ -337,8 +332,9 @@ class QuicSession:
 
     def _take(self, connection: Connection, sent: Sent) -> None:
         current = connection.handshake
-        if sent.name == "client_hello" and current.client_hello is not None and not current.hello_retry_request:
+        if sent.name == "client_hello" and connection.restarted and current.server_hello is None:
             # Sent again, behind a Retry or in another version: the same as before, or the one that counts.
+            connection.restarted = False
             before = [one for one in current.sent if one.name == "client_hello"]
             if any(one.raw == sent.raw for one in before):
                 return

@@ -58,6 +58,8 @@ class Connection:
         """Streams of which it was noted that something is missing."""
         self.source = b""
         """The client's connection id."""
+        self.answers = False
+        """The client has sent Handshake packets."""
         self.begin(version, destination, keys)
 
     def begin(self, version: int, destination: bytes, keys: InitialKeys) -> None:
@@ -68,7 +70,8 @@ class Connection:
 
     def restart(self) -> None:
         """The client sends its ClientHello anew."""
-        self.sides[self.handshake.client_direction].streams.pop("initial", None)
+        before = self.sides[self.handshake.client_direction].streams.pop("initial", None)
+        self.restarted = before is not None
 
     def open_initial(self, direction: int, packet: Packet) -> Opened | None:
         """Open an Initial packet of either side, of this version or one that was negotiated (RFC 9368)."""

@@ -24,7 +24,7 @@ def judge(handshake: Handshake, quic: Quic, inference: Inference | None) -> End:
         frame, _ = quic.confirmed
         says = "The server confirmed the handshake (HANDSHAKE_DONE)."
         return End("established", "decrypted", Evidence(frame, "server", None, says), finished)
-    ending = next((closed for closed in quic.closed if _takes_back(closed, finished)), None)
+    ending = next((closed for closed in quic.closed if _takes_back(closed, quic, finished)), None)
     if ending is not None:
         return _closed(ending)
     if finished is not None:
@@ -36,11 +36,15 @@ def judge(handshake: Handshake, quic: Quic, inference: Inference | None) -> End:
     return _without_answer(handshake, quic) or _incomplete(handshake)
 
 
-def _takes_back(closed: Closed, finished: Sent | None) -> bool:
+def _takes_back(closed: Closed, quic: Quic, finished: Sent | None) -> bool:
     """Whether a CONNECTION_CLOSE ends the handshake, and not merely a connection that it had established.
 
-    Whoever refuses the client's Certificate says so behind the client's Finished, in a packet of any kind.
+    Whoever refuses the client's Certificate says so behind the client's Finished, in a packet of any kind. Anybody can
+    make an Initial packet, and nobody reads one any more when the client goes on (RFC 9001, section 4.9.1).
     """
+    if closed.kind == "initial":
+        gone = "handshake" if closed.sender == "client" else "1-rtt"
+        return not any(one.sender == "client" and one.kind == gone and one.frame < closed.frame for one in quic.seen)
     if closed.kind != "1-rtt" or finished is None:
         return True
     return closed.sender == "server" and closed.alert is not None

@@ -138,3 +138,11 @@ def test_too_many_attempts_are_told_of() -> None:
     segments = [segment for talk in talks for segment in talk.send("client", REQUEST).fin("client").segments]
     report = api.analyze(capture(segments), trust="none", limits=api.Limits(attempts=3))
     assert [issue.count for issue in report.issues if issue.code == "attempts"] == [2]
+
+
+def test_a_request_for_tls_that_may_still_be_answered_is_nothing() -> None:
+    """PostgreSQL's SSLRequest, whatever the port."""
+    asked = Talk(server=HTTPS).open().send("client", bytes.fromhex("0000000804d2162f"))
+    assert not attempts(asked)
+    [report] = attempts(asked.fin("server"))
+    assert "no answer" in report.evidence[0].says

@@ -409,6 +409,25 @@ def test_without_an_offer_nobody_is_asked_later() -> None:
     assert verdict(tls13(ASKS_NOT, [69], *later, hello=client_hello(LATER))) == MUTUAL
 
 
+def test_a_later_answer_counts_where_the_capture_lacks_what_was_before() -> None:
+    later = [("server", [250]), ("client", [120]), ("server", [140]), ("client", [1740, 281, 69]), ("server", [1130])]
+    without_hello = Talk().lose("client", bytes(300))
+    without_hello.send("server", handshake(server_hello()) + CCS + protected(*ASKS_NOT)).send("client", protected(69))
+    without_flight = tls13(ASKS_NOT, [], hello=client_hello(LATER)).lose("client", CCS + protected(69))
+    for talk in (without_hello, without_flight):
+        for sender, lengths in later[0 if talk is without_hello else 1 :]:
+            talk.send(sender, protected(*lengths))
+        assert talk.report.authentication == "mutual"
+
+
+def test_alerts_alone_do_not_show_that_both_went_on() -> None:
+    """The client's flight is lost; what follows are a request, a refusal, and farewells."""
+    talk = tls13(ASKS, []).lose("client", protected(*PRESENTS)).send("client", protected(40))
+    for sender in ("server", "client", "server"):
+        talk.send(sender, protected(19))
+    assert verdict(talk.fin("client")) == ("undetermined", "incomplete")
+
+
 def test_who_may_be_asked_later_is_not_taken_to_have_been() -> None:
     hello = client_hello(LATER)
     ordinary = [("server", [250]), ("client", [120]), ("server", [900]), ("client", [1740, 300, 69]), ("server", [200])]
@@ -500,6 +519,17 @@ def test_what_is_lost_later_does_not_matter() -> None:
     talk = tls13(ASKS, PRESENTS, ("server", [250]))
     talk.lose("client", protected(5000)).send("client", protected(700)).lose("server", bytes(300))
     assert verdict(talk.send("server", protected(60)).acknowledge("client")) == MUTUAL
+
+
+def test_a_flight_that_lacks_a_part_is_no_answer_to_the_client_s() -> None:
+    """A packed flight, of which the middle is lost, seems to end with what the server sent behind the client's."""
+    flight = handshake(server_hello()) + CCS + protected(2300)
+    for then, expected in ((19, "failed"), (250, "established")):
+        talk = Talk(size=1000).open().send("client", handshake(client_hello(), version=0x0301))
+        talk.send("server", flight[:1000]).lose("server", flight[1000:2000]).send("server", flight[2000:-100])
+        talk.lose("server", flight[-100:]).send("client", CCS + protected(77)).send("server", protected(then))
+        report = talk.fin("server").report
+        assert report.outcome in ("incomplete", expected)
 
 
 def test_one_direction_is_not_enough() -> None:

@@ -7,6 +7,7 @@ from talk import (
     CCS,
     CLIENT_KEY_EXCHANGE,
     ENCRYPTED_FINISHED,
+    HANDSHAKE,
     SERVER_HELLO_DONE,
     SERVER_KEY_EXCHANGE,
     Talk,
@@ -14,10 +15,12 @@ from talk import (
     certificate,
     client_hello,
     handshake,
+    message,
     protected,
     record,
     server_hello,
     tls12,
+    vector,
 )
 
 from analyzer.results import HandshakeReport
@@ -103,6 +106,9 @@ def test_an_alert_that_crosses_the_last_finished_is_a_refusal() -> None:
     assert ended(crossed.fin("client").rst("server").report) == "failed"
     assert any("before it had seen" in one.says for one in crossed.report.evidence)
     assert ended(tls12().send("client", hidden).fin("client").report) == "established"
+    flight = CCS + ENCRYPTED_FINISHED
+    lacking = tls12(answer=False).send("server", flight[:30]).lose("server", flight[30:]).send("client", hidden)
+    assert ended(lacking.send("server", hidden).report) == "established"
     ahead = tls12(answer=False).send("client", protected(99) + hidden).send("server", CCS + ENCRYPTED_FINISHED)
     assert ended(ahead.report) == "established"
 
@@ -156,6 +162,25 @@ def test_without_the_server_hello_encrypted_flights_are_no_data() -> None:
     talk = Talk().open().send("client", handshake(client_hello())).lose("server", handshake(server_hello()))
     talk.send("server", protected(23, 1731, 281, 69)).send("client", protected(19)).fin("client")
     assert ended(talk.report) == "incomplete"
+
+
+def test_a_capture_that_begins_later_does_not_make_it_fail() -> None:
+    """What is there cannot be without a ServerHello."""
+    ticket = handshake(message(4, bytes(4) + vector(2, bytes(160))))
+    begins = Talk().send("server", ticket + CCS + ENCRYPTED_FINISHED)
+    assert ended(begins.fin("client").report) == "incomplete"
+    talk = Talk().send("server", ticket + CCS + ENCRYPTED_FINISHED)
+    talk.send("client", protected(47)).send("server", protected(75))
+    assert ended(talk.fin("server").report) == "established"
+    lost = Talk().open().send("client", HELLO).lose("server", FLIGHT).send("client", ANSWER).fin("server")
+    assert ended(lost.report) == "incomplete"
+    assert ended(Talk().open().send("client", HELLO).send("client", CCS).fin("server").report) == "failed"
+
+
+def test_behind_a_lost_hello_retry_request_a_server_hello_seems_encrypted() -> None:
+    talk = Talk().open().send("client", CCS + handshake(client_hello())).send("server", CCS)
+    talk.send("server", record(HANDSHAKE, bytes(187)) + protected(23, 1731, 281, 69)).send("client", protected(25, 69))
+    assert ended(talk.fin("server").report) == "incomplete"
 
 
 def test_a_hole_before_the_end_may_have_held_the_rest() -> None:

@@ -33,7 +33,9 @@ def attempt(follower: Follower) -> Attempt | None:
         says = prologue.preambles[-1].says
         return Attempt(direction, True, Evidence(follower.first_frame, "server", None, says))
     asked = prologue.preambles[-1] if prologue is not None and prologue.preambles else None
-    if asked is not None and asked.state == "waiting" and asked.asked and follower.closings:
+    if asked is not None and asked.state == "waiting" and asked.asked:
+        if not follower.closings:
+            return None  # the answer may still come
         says = f"The client asked for TLS or a tunnel ({asked.name}) and got no answer."
         return Attempt(client if client is not None else 0, True, Evidence(follower.first_frame, "client", None, says))
     if client is None:

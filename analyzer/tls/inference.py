@@ -162,7 +162,7 @@ def infer(handshake: Handshake) -> Inference:
     if client and result.cut is None and not _are_padded(client, "client", tag, result):
         _judge_client(handshake, client, sizes, result)
     if padded and result.client_finished is not None:
-        _judge_padded_reply(server, client, result)
+        _judge_padded_reply(server, client, sizes, result)
     else:
         _judge_acceptance(handshake, server, client, sizes, result)
     _judge_afterwards(handshake, server, client, sizes, result)
@@ -412,12 +412,13 @@ def _judge_acceptance(
 ) -> None:
     """What the server does behind the client's flight."""
     if result.client_finished is None:
-        if _go_on(server, client):
+        if _go_on(server, client, sizes):
             result.accepted = True
         return
     done = next(i for i, sent in client if sent is result.client_finished)
     alerts = {size.alert for size in sizes}
-    later = [(i, sent) for i, sent in server if i > client[0][0]]
+    # A record of the server's flight that lacks a part may seem to end behind the client's.
+    later = [(i, sent) for i, sent in server if i > client[0][0] and _began(sent) > client[0][1].frame]
     if any(i < done and sent.length not in alerts for i, sent in later):
         # Data of a server that does not wait for the client's flight. An alert may refuse the Certificate at once.
         later = [(i, sent) for i, sent in later if i > done]
@@ -437,23 +438,25 @@ def _judge_acceptance(
         result.because(first, "server", says)
 
 
-def _judge_padded_reply(server: Records, client: Records, result: Inference) -> None:
+def _judge_padded_reply(server: Records, client: Records, sizes: list[Sizes], result: Inference) -> None:
     """A server that pads sends nothing shorter than an alert: something longer is none."""
     done = next(i for i, sent in client if sent is result.client_finished)
-    later = [sent for i, sent in server if i > done]
+    later = [sent for i, sent in server if i > done and _began(sent) > client[0][1].frame]
     shortest = min(sent.length for _, sent in server)
-    if _go_on(server, client) or (later and later[0].length > shortest):
+    if _go_on(server, client, sizes) or (later and later[0].length > shortest):
         result.accepted = True
     result.unclear = bool(later) and not result.accepted
 
 
-def _go_on(server: Records, client: Records) -> bool:
-    """Whether both sides exchange more than an answer and an alert."""
+def _go_on(server: Records, client: Records, sizes: list[Sizes]) -> bool:
+    """Whether both sides exchange more than an answer and alerts."""
     if not client:
         return False
-    reply = next((i for i, _ in server if i > client[0][0]), None)
-    request = next((i for i, _ in client if reply is not None and i > reply), None)
-    return request is not None and any(i > request for i, _ in server)
+    alerts = {size.alert for size in sizes}
+    replies, requests = ([i for i, sent in side if sent.length not in alerts] for side in (server, client))
+    reply = next((i for i in replies if i > client[0][0]), None)
+    request = next((i for i in requests if reply is not None and i > reply), None)
+    return request is not None and any(i > request for i in replies)
 
 
 def _client_left(handshake: Handshake, client: Records, done: int, index: int, alerts: set[int]) -> bool:
@@ -469,9 +472,11 @@ def _judge_afterwards(
 ) -> None:
     """Post-handshake authentication: a request, and then a client's flight in the midst of its data."""
     hello, done = handshake.client_hello, result.client_finished
-    if result.answer not in ("not-asked", "declined") or hello is None or not hello.post_handshake_auth or done is None:
+    # A hello that the capture lacks may have offered it; a client's flight that it lacks is one without a request.
+    lacks = not client or (done is None and not (result.answer == "unknown" and result.asked is False))
+    if result.answer in ("presented", "refused-server") or lacks or (hello and not hello.post_handshake_auth):
         return
-    begin = next(i for i, sent in client if sent is done)
+    begin = client[0][0] if done is None else next(i for i, sent in client if sent is done)
     later = [(i, sent) for i, sent in client if i > begin]
     for at in range(1, len(later)):
         index, last = later[at]
@@ -498,7 +503,7 @@ def _judge_afterwards(
                 f"Later records ({before} {last.length}) may be an empty Certificate and Finished, on a later request."
             )
             result.because(later[at - 1][1], "client", says)
-    if result.afterwards is None:
+    if result.afterwards is None and hello is not None:
         _judge_packed_afterwards(server, later, begin, sizes, result)
 
 
@@ -516,6 +521,10 @@ def _judge_packed_afterwards(
             result.because(sent, "client", says)
             return
         ahead = index
+
+
+def _began(sent: Sent) -> int:
+    return sent.first_frame or sent.frame
 
 
 def _between(records: Records, begin: int, end: int) -> int:

@@ -46,8 +46,11 @@ def _judge_tls12(handshake: Handshake) -> End:
         last = max((sent for sent in finished.values() if sent), key=lambda sent: sent.frame)
         established = End("established", "observed", _saw(last, "Both sides have sent Finished."), last)
         return _taken_back(handshake, last) or established
-    # Without a version it may be TLS 1.3, whose handshake records look like data.
-    least = 1 if handshake.version is not None else _MORE_THAN_A_HANDSHAKE
+    # Without a version it may be TLS 1.3, whose handshake records look like data. They are of no other type, but a
+    # ServerHello behind a HelloRetryRequest that the capture lacks seems to be encrypted.
+    begins_late = handshake.client_hello is None and handshake.first("encrypted_handshake") is not None
+    is_known = handshake.version is not None or begins_late
+    least = 1 if is_known else _MORE_THAN_A_HANDSHAKE
     if min(handshake.application_data.values()) >= least:
         data = handshake.first("application_data")
         return End("established", "observed", _saw(data, "Both sides send application data."), data)
@@ -65,12 +68,13 @@ def _taken_back(handshake: Handshake, finished: Sent) -> End | None:
     Whoever sends data did not give up: its alert was a warning, or its farewell (it need not wait for the last
     Finished, RFC 7918).
     """
+    begun = finished.first_frame or finished.frame  # it seems to end later where the capture lacks a part of it
     for alert in handshake.alerts:
         if handshake.application_data[alert.sender] or handshake.is_dtls:
             continue
         if alert.fatal and alert.protection == "decrypted" and alert.description in _REFUSES_PEER:
             return _failed_by(alert)
-        if alert.sender != finished.sender and alert.frame < finished.frame and alert.level in (None, 2):
+        if alert.sender != finished.sender and alert.frame < begun and alert.level in (None, 2):
             if alert.description is not None:
                 return _failed_by(alert)
             says = f"The {alert.sender} sent an alert before it had seen the {finished.sender}'s Finished, and no data."
@@ -182,11 +186,20 @@ def _not_established(handshake: Handshake) -> End | None:
         says = f"The {sender} {what} before the handshake was complete."
         if warning is not None and warning.description:
             says += f" The {warning.sender} had sent the alert {alert_description(warning.description)}."
-        if handshake.has_hole():
+        if handshake.has_hole() or _lacks_server_hello(handshake):
             # What is missing may have been the rest of the handshake.
             return None
         return End("failed", "observed", Evidence(frame, sender, None, says))
     return _not_established_dtls(handshake) if handshake.is_dtls else None
+
+
+def _lacks_server_hello(handshake: Handshake) -> bool:
+    """Whether what is there cannot be without a ServerHello, which is not: the capture begins later, or lacks it."""
+    hello = handshake.client_hello
+    early = hello is not None and hello.early_data
+    begins = ("client_hello", "change_cipher_spec", "alert", "hello_request", *(("application_data",) if early else ()))
+    is_seen = handshake.server_hello is not None or handshake.version == SSLV2
+    return not is_seen and any(sent.name not in begins for sent in handshake.sent)
 
 
 def _not_established_dtls(handshake: Handshake) -> End | None:

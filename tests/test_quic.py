@@ -661,6 +661,19 @@ def test_a_byte_changed_in_any_packet_makes_nothing_up(name: str) -> None:
         assert all(proof.status != "fail" for proof in report.proofs)
 
 
+def test_a_capture_that_lacks_datagrams_denies_no_certificate() -> None:
+    data, position, records = (CAPTURES / "mutual-quic.pcap").read_bytes(), 24, list[bytes]()
+    while position < len(data):
+        end = position + 16 + int.from_bytes(data[position + 8 : position + 12], "little")
+        records.append(data[position:end])
+        position = end
+    for lacking in range(1 << len(records)):
+        kept = [record for at, record in enumerate(records) if not lacking >> at & 1]
+        for report in api.analyze(data[:24] + b"".join(kept), trust="none").handshakes:
+            assert report.authentication in ("mutual", "undetermined")
+            assert report.client_certificate_presented is not False
+
+
 @pytest.mark.parametrize("name", RECORDED)
 def test_secrets_that_are_wrong_by_a_bit_open_nothing(name: str) -> None:
     log = (CAPTURES / "keys" / f"{name}.keys").read_bytes().splitlines()

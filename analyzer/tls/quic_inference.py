@@ -4,6 +4,9 @@ What a client sends in Handshake packets is its flight: Finished, before it perh
 CertificateVerify (RFC 9001, section 4.1.2). Acknowledgments and padding share these packets, and the length of the
 packet number is hidden, so that sizes are bounds. What has no room for a Certificate holds none; what is large, and
 not in a place that anybody pads, holds one. In between nothing is said.
+
+Numbers being hidden, a packet that the capture lacks leaves no gap: that there is one shows only where no packet has
+room for Finished, which the client must have sent.
 """
 
 from analyzer.tls.handshake import Handshake, Sent
@@ -58,6 +61,11 @@ def _judge_client(handshake: Handshake, suite: Suite, packets: list[Seen], done:
     tag, finished = suite.tag_length, 4 + suite.hash_length
     shown = " ".join(str(seen.length) for seen in packets[:8])
     rooms = [seen.length - tag - 1 for seen in packets]  # beside the shortest packet number
+    if max(rooms) < _CRYPTO + finished:
+        result.because(
+            done, "client", f"The client's Handshake packets ({shown}) have no room for Finished: some lack."
+        )
+        return
     needed = _CRYPTO + _SMALLEST_CERTIFICATE + _SMALLEST_VERIFY + finished
     if sum(rooms) < needed:
         result.presented = False

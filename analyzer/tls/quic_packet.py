@@ -73,7 +73,7 @@ VERSIONS: dict[int, Version] = {
     **{0xFF000000 | draft: _VERSION_1._replace(retry=None) for draft in (33, 34)},
     **{0xFF000000 | draft: _DRAFT_29 for draft in range(29, 33)},
     **{0xFF000000 | draft: _DRAFT_23 for draft in range(23, 29)},
-    0xFACEB002: _DRAFT_23,  # mvfst's, of draft 27
+    **dict.fromkeys((0xFACEB002, 0xFACEB00E), _DRAFT_23),  # mvfst's, of draft 27
     0x54303530: _DRAFT_29._replace(salt=bytes.fromhex("7ff579e5acd072915580304c43a2367c60488310"), retry=None),
     0x54303531: _DRAFT_29._replace(salt=bytes.fromhex("7a4edef4e7ccee5fa4506c19124fc8ccda6e033d"), retry=None),
 }

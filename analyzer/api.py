@@ -325,6 +325,7 @@ class _Analysis:
         report, capture = self._report, self._capture
         report.frames, report.bytes = capture.frames, capture.bytes
         report.connections = self._table.opened
+        report.conversations = self._associations.conversations if self._associations is not None else 0
         if self._table.bygone.forgotten:
             message = "Too many connections: a late segment of one that is over may count as a new connection."
             self._issues.add("bygone-connections", message, count=self._table.bygone.forgotten)

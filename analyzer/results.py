@@ -381,6 +381,8 @@ class CaptureReport:
     """Time of the last frame."""
     connections: int = 0
     """TCP connections seen, TLS or not."""
+    conversations: int = 0
+    """UDP conversations seen, DTLS and QUIC or not."""
     handshakes: list[HandshakeReport] = field(default_factory=list)
     """Ordered by transport, stream and handshake."""
     issues: list[Issue] = field(default_factory=list)

@@ -102,6 +102,7 @@ def capture(*handshakes: HandshakeReport, **changes: Any) -> CaptureReport:
         "start": START,
         "end": START + 10**10,
         "connections": 50,
+        "conversations": 3,
         "handshakes": list(handshakes),
         "issues": [Issue("gap", "a segment is missing", 3, 12)],
     }

@@ -105,7 +105,7 @@ def test_json_of_one_capture_and_of_several():
     one = json.loads(written("json", report))
     assert list(one) == ["schema_version", "capture", "handshakes", "issues"]
     assert one["capture"] == {
-        "name": "a.pcap", "format": "pcap", "frames": 2140, "bytes": 300_000, "connections": 50,
+        "name": "a.pcap", "format": "pcap", "frames": 2140, "bytes": 300_000, "connections": 50, "conversations": 3,
         "start": "2026-11-23T14:25:01.123456Z", "end": "2026-11-23T14:25:11.123456Z", "error": "cut short",
     }  # fmt: skip
     assert one["handshakes"] == [serialize.handshake(each) for each in report.handshakes]

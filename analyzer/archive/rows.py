@@ -77,6 +77,7 @@ def _capture(report: CaptureReport) -> Row:
         "start": _microseconds(report.start),
         "end": _microseconds(report.end),
         "connections": report.connections,
+        "conversations": report.conversations,
         "issues": _structs("captures", "issues", report.issues),
         "error": report.error,
     }

@@ -173,6 +173,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("start", "time", "Time of the first frame."),
         Column("end", "time", "Time of the last frame."),
         Column("connections", "int", "TCP connections seen; of a piece of a long set also those of its neighbours."),
+        Column("conversations", "int", "UDP conversations seen; of a piece likewise."),
         Column("handshakes", "int", "Rows that `handshakes` has of it."),
         Column("issues", _ISSUE, "What the capture lacks or hides."),
         Column("error", "string", "Why nothing, or not all, could be read; null where all was."),

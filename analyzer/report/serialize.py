@@ -13,7 +13,7 @@ from analyzer.results import ApplicationReport, CaptureReport, ChainReport, Find
 JSON = dict[str, Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CAPTURE_KEYS = ("format", "frames", "bytes", "start", "end", "connections", "error")
+_CAPTURE_KEYS = ("format", "frames", "bytes", "start", "end", "connections", "conversations", "error")
 
 
 def handshake(report: HandshakeReport) -> JSON:

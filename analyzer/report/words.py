@@ -84,7 +84,11 @@ def capture(report: CaptureReport) -> str:
     """Describe a capture: format, size, connections and when it began."""
     if report.format is None:
         return "could not be read"
-    facts = [report.format, count(report.frames, "frame"), count(report.connections, "TCP connection")]
+    facts = [report.format, count(report.frames, "frame")]
+    if report.connections or not report.conversations:
+        facts.append(count(report.connections, "TCP connection"))
+    if report.conversations:
+        facts.append(count(report.conversations, "UDP conversation"))
     if report.start is not None:
         facts.append(timestamp(report.start)[:19].replace("T", " ") + " UTC")
     return ", ".join(facts)

@@ -1,8 +1,9 @@
 """JSON: one object with `capture`, `handshakes` and `issues`; of several captures a list of these.
 
 One capture: `{"schema_version", "capture", "handshakes", "issues"}`, where `capture` is the object `name`,
-`format`, `frames`, `bytes`, `start`, `end`, `connections`, `error`. Several (or none): `{"schema_version",
-"captures": [{"capture", "handshakes", "issues"}, …]}`. Each capture, handshake and issue is one line.
+`format`, `frames`, `bytes`, `start`, `end`, `connections` (TCP), `conversations` (UDP), `error`. Several (or none):
+`{"schema_version", "captures": [{"capture", "handshakes", "issues"}, …]}`. Each capture, handshake and issue is one
+line.
 """
 
 import json

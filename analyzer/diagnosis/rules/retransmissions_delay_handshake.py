@@ -53,8 +53,7 @@ def judge(case: Case) -> Judgment | None:
         remedy=advise(
             client="try from another network to find out which part of the way loses packets.",
             network="look for the link that drops packets.",
-            confirm=f"the display filter `{report.display_filter} && "
-            f"{_AGAIN[report.transport]}`.",
+            confirm=f"the display filter `{report.display_filter} && {_AGAIN[report.transport]}`.",
         ),
         evidence=case.see(*frames[:4]),
     )

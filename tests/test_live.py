@@ -13,6 +13,7 @@ import pytest
 from datagrams import capture as datagram_capture
 from datagrams import whole as datagrams
 from manifest import CAPTURES
+from quictalk import Connection
 from talk import Talk, capture, client_hello, server_hello, tls12, tls13
 
 from analyzer import api
@@ -124,6 +125,15 @@ def test_a_live_capture_of_datagrams_tells_what_is_established_and_waits_for_wha
         (50001, "established", "one-way")
     ]
     assert not told_parts[0].facts.holes
+
+
+def test_a_live_capture_tells_of_quic_before_it_ends(pipe):
+    pipe.write(Connection().whole().exchange.capture())
+    parts = api.analyze_live(pipe.file, trust="none")
+    [handshake] = next(parts).handshakes
+    assert (handshake.transport, handshake.outcome, handshake.authentication) == ("quic", "established", "one-way")
+    pipe.end()
+    assert not [one for part in parts for one in part.handshakes]
 
 
 def start(*arguments: str) -> "subprocess.Popen[bytes]":

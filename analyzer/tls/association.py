@@ -83,7 +83,7 @@ class Association:
 
     def pause(self) -> bool:
         """Make the best of what has come; False where something waits for what may yet come."""
-        if isinstance(self.session, DtlsSession) and not self.session.is_complete:
+        if not self.session.is_complete:
             return False
         self.session.settle()
         return True

@@ -61,6 +61,15 @@ class QuicSession:
         waiting = self._connection.held if self._connection is not None else 0
         return waiting + sum(handshake.kept_bytes for handshake in self.handshakes)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether both sides have gone on to data, so that nothing of the handshake is awaited."""
+        connection = self._connection
+        if connection is None or connection.waiting or connection.handshake.server_hello is None:
+            return False
+        lacks = any(stream.lacks for side in connection.sides for stream in side.streams.values())
+        return not lacks and all(side.short for side in connection.sides)
+
     def is_full_of_data(self, direction: int) -> bool:
         """Whether more packets of data of this direction would tell nothing new."""
         connection = self._connection

@@ -218,3 +218,19 @@ def test_a_request_that_was_decrypted_is_not_forgotten() -> None:
     assert report.authentication == "requested-not-provided"
     report = forged(f"{steps} C>data:300 C>fin", version=0x0304, decrypted=True)
     assert (report.client_certificate_requested, report.client_certificate_presented) == (True, True)
+
+
+def test_what_is_lost_behind_a_request_may_be_its_answer() -> None:
+    """The client's reset and the server's alert do not show that the client had not answered."""
+    talk = Talk().open().send("client", HELLO)
+    flight = [server_hello(ECDHE_RSA, tls13=False), certificate(700), SERVER_KEY_EXCHANGE, certificate_request()]
+    talk.send("server", handshake(*flight, SERVER_HELLO_DONE)).lose("client", bytes(1000)).lose("server", bytes(7))
+    assert found(talk.acknowledge("client").rst("client").report) == ("undetermined", True, None)
+
+
+def test_a_client_s_secrets_alone_tell_that_it_was_not_asked() -> None:
+    """What it sends behind its Finished, however large, is no flight."""
+    steps = "S>server_hello S>data:2300 C>finished C>data:900 S>data:250"
+    report = forged(steps, version=0x0304, decrypted=True)
+    assert (report.authentication, report.authentication_basis) == ("one-way", "decrypted")
+    assert (report.client_certificate_requested, report.client_certificate_presented) == (False, False)

@@ -253,6 +253,12 @@ def test_node_leaves_without_an_alert() -> None:
     assert verdict(tls13(ASKS, PRESENTS).rst("server")) == ("mutual", "failed")
 
 
+def test_a_reset_behind_a_loss_is_no_refusal() -> None:
+    """It acknowledges what the capture lacks of the client, and so may come behind more of the server."""
+    talk = tls13(ASKS, PRESENTS).lose("server", protected(250)).lose("client", protected(120))
+    assert verdict(talk.rst("server")) == ("mutual", "incomplete")
+
+
 def test_a_client_that_leaves_first_does_not_show_whether_it_was_accepted() -> None:
     assert verdict(tls13(ASKS, PRESENTS).fin("client").fin("server")) == ("mutual", "incomplete")
     closing = tls13(ASKS, PRESENTS, ("client", [19]), ("server", [19])).fin("server")

@@ -24,6 +24,7 @@ from talk import (
 )
 
 from analyzer.results import HandshakeReport
+from analyzer.tls.outcome import judge
 
 HELLO = handshake(client_hello(tls13=False), version=0x0301)
 FLIGHT = handshake(server_hello(0xC02F, tls13=False), certificate(700), SERVER_KEY_EXCHANGE, SERVER_HELLO_DONE)
@@ -191,3 +192,41 @@ def test_a_hole_before_the_end_may_have_held_the_rest() -> None:
     assert ended(talk.report) == "incomplete"
     talk = Talk().open().send("client", HELLO).lose("server", FLIGHT).acknowledge("client").rst("client")
     assert ended(talk.report) == "incomplete"
+
+
+DECRYPTED = " ".join(
+    f"S>{name}"
+    for name in ("server_hello", "encrypted_extensions", "certificate_request", "certificate", "certificate_verify")
+)
+
+
+def test_a_client_whose_secrets_are_not_known_is_answered_by_what_was_decrypted() -> None:
+    steps = f"{DECRYPTED} S>finished C>data:900 C>data:96 C>data:69 S>certificate_request S>fin"
+    report = forged(steps, version=0x0304, decrypted=True)
+    assert (report.outcome, report.outcome_basis) == ("established", "decrypted")
+    assert forged(steps.replace("S>certificate_request S>fin", "S>fin"), version=0x0304).outcome == "failed"
+
+
+def test_a_record_that_lacks_a_part_is_no_answer_though_it_ends_behind_the_client_s_flight() -> None:
+    """The server's Finished, begun before it; then it refuses."""
+    steps = f"{DECRYPTED} C>certificate:empty C>finished S>data:69 S>alert:certificate_required S>fin"
+    facts = forged(steps, version=0x0304, decrypted=True).facts
+    assert facts is not None
+    record = next(sent for sent in facts.sent if sent.length == 69)
+    assert judge(facts, None).outcome == "established"
+    record.first_frame = facts.first_frame + 1
+    assert judge(facts, None).outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("then", "expected"),
+    [
+        ("S>data:19 S>fin", ("failed", "inferred")),
+        ("S>data:250 S>data:19 S>fin", ("established", "decrypted")),
+        ("C>alert:1/close_notify S>data:19 S>fin", ("established", "decrypted")),
+        ("C>fin S>data:19", ("established", "decrypted")),
+    ],
+)
+def test_a_server_whose_secrets_are_not_known_may_refuse_all_the_same(then: str, expected: tuple[str, str]) -> None:
+    report = forged(f"{DECRYPTED} S>finished C>certificate:empty C>finished {then}", version=0x0304, decrypted=True)
+    assert (report.outcome, report.outcome_basis) == expected

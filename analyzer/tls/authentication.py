@@ -141,7 +141,7 @@ def _judge_unanswered(handshake: Handshake, verdict: Verdict, basis: Basis) -> N
         verdict.because(None, "client", "The capture lacks the place where the client's Certificate would be.")
     else:
         ended = bool(handshake.closings) or any(alert.fatal for alert in handshake.alerts)
-        verdict.presented = False if ended and not handshake.has_hole("client") else None
+        verdict.presented = False if ended and not handshake.has_hole() else None
         verdict.because(None, "client", "The handshake stopped before the client answered the request.")
 
 
@@ -185,6 +185,11 @@ def _judge_not_asked(handshake: Handshake, verdict: Verdict, basis: Basis, serve
             verdict.because(answer, "client", "The client went on without a Certificate: it was not asked for one.")
         else:
             verdict.because(went_on, went_on.sender, "Its flight is complete and holds no CertificateRequest.")
+    elif handshake.is_tls13 and answer is not None and not handshake.has_hole("client", until=answer):
+        # The client's secrets are known, the server's are not.
+        verdict.authentication, verdict.basis, verdict.requested = "one-way", "decrypted", False
+        verdict.presented = False
+        verdict.because(answer, "client", "The client finished without a Certificate: it was not asked for one.")
     else:
         verdict.because(None, "server", "No Certificate of the server is seen.")
 

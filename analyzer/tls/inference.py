@@ -151,6 +151,8 @@ def infer(handshake: Handshake) -> Inference:
     sizes = [Sizes(suite.hash_length, tag, padding) for padding in (0, JSSE_PADDING)]
     server = [(i, sent) for i, sent in protected if sent.sender == "server"]
     client = [(i, sent) for i, sent in protected if sent.sender == "client"]
+    if handshake.first("finished", "client") is not None:
+        client = []  # its flight was read, and what is still encrypted comes behind it
     client = _without_early_data(handshake, client, server, sizes, result)
     result.answered = bool(client)
     flight = _server_flight(server, client, sizes)

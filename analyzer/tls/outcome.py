@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analyzer.results import Basis, Evidence, Outcome, Sender
 from analyzer.tls.handshake import SSLV2, Alert, Handshake, Sent
-from analyzer.tls.inference import Inference
+from analyzer.tls.inference import JSSE_PADDING, Inference, Sizes
 from analyzer.tls.registry import alert_description
 
 
@@ -135,9 +135,12 @@ def _judge_silence(handshake: Handshake, done: Sent, *, answered: bool) -> End:
     `answered` says that the client was asked for a certificate, so that there was something to refuse.
     """
     behind = handshake.sent[handshake.sent.index(done) + 1 :]
+    reply = next((sent for sent in behind if _is_reply(sent, done) and sent.protection == "decrypted"), None)
+    if reply is not None and reply.name != "alert":
+        return End("established", "decrypted", _saw(reply, "The server went on after the client's flight."), done)
     later = [sent for sent in behind if sent.sender == "client" and sent.name in ("application_data", "alert")]
     closing = next((closing for closing in handshake.closings if closing[2] >= done.frame), None)
-    if any(who == "server" and hole.frame >= done.frame for who, hole in handshake.holes):
+    if any(hole.frame >= done.frame for _, hole in handshake.holes):  # a reset does not show what it came behind
         return End(
             "incomplete", None, _saw(done, "The capture lacks the server's answer to the client's flight."), done
         )
@@ -151,6 +154,25 @@ def _judge_silence(handshake: Handshake, done: Sent, *, answered: bool) -> End:
     return End("incomplete", None, _saw(done, "The server's answer to the client's flight is not seen."), done)
 
 
+def _hidden_refusal(handshake: Handshake, finished: Sent, replies: list[Sent]) -> Sent | None:
+    """The server's first answer, where its secrets are not known and all that it sends is as long as an alert."""
+    tag = (handshake.suite.tag_length if handshake.suite else None) or 16
+    alerts = {Sizes(0, tag, padding).alert for padding in (0, JSSE_PADDING)}
+    if not replies or any(sent.protection != "encrypted" or sent.length not in alerts for sent in replies):
+        return None
+    first = replies[0].frame
+    says_goodbye = any(a.sender == "client" and finished.frame <= a.frame < first for a in handshake.alerts)
+    leaves = any(who == "client" and frame < first for who, _, frame, _ in handshake.closings)
+    lost = any(hole.frame >= finished.frame for _, hole in handshake.holes)
+    return None if says_goodbye or leaves or lost or handshake.is_dtls else replies[0]
+
+
+def _is_reply(sent: Sent, finished: Sent) -> bool:
+    """Whether the server said it behind the client's flight; a record that lacks a part may only seem to end there."""
+    begun = sent.first_frame or sent.frame
+    return sent.sender == "server" and sent.name != "change_cipher_spec" and begun > finished.frame
+
+
 def _like_alert(sent: Sent) -> bool:
     return sent.name == "alert" or (sent.protection == "encrypted" and sent.length <= _LARGEST_ALERT)
 
@@ -161,12 +183,16 @@ _LARGEST_ALERT = 35
 def _judge_decrypted(handshake: Handshake, finished: Sent) -> End:
     """TLS 1.3 with keys: what the server sends first behind the client's Finished may take it back."""
     behind = handshake.sent.index(finished) + 1
-    replies = [s for s in handshake.sent[behind:] if s.sender == "server" and s.name != "change_cipher_spec"]
+    replies = [sent for sent in handshake.sent[behind:] if _is_reply(sent, finished)]
     alerts = {alert.frame: alert for alert in handshake.alerts if alert.fatal and alert.sender == "server"}
     early = [alert for alert in alerts.values() if alert.frame < finished.frame]
     refusal = alerts.get(replies[0].frame) if replies and replies[0].name == "alert" else next(iter(early), None)
     if refusal is not None:
         return _failed_by(refusal)
+    hidden = _hidden_refusal(handshake, finished, replies)
+    if hidden is not None:
+        says = "The server answered the client's flight with an encrypted alert and nothing else."
+        return End("failed", "inferred", _saw(hidden, says), finished)
     answered = handshake.first("certificate", "client") or handshake.first("compressed_certificate", "client")
     acknowledged = handshake.datagrams.acknowledged["server"] if handshake.datagrams is not None else 0
     if not replies and answered is not None and acknowledged < finished.frame:

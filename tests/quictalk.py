@@ -287,7 +287,7 @@ class Connection:
         for i in range(rounds):
             self.send("client", self.packet("client", SHORT, stream(bytes(30 + i))))
             self.send("server", self.packet("server", SHORT, stream(bytes(60 + i))))
-        return self
+        return self.send("client", self.packet("client", SHORT, ACK))
 
     # What became of it
 

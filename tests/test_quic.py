@@ -221,15 +221,15 @@ def test_a_hello_retry_request_is_followed() -> None:
 
 def test_a_resumed_session_inherits_by_its_ticket() -> None:
     first = Connection().whole()
-    ticket = bytes(40)
+    count, ticket = len(first.exchange.datagrams), bytes(40)
     second = Connection(exchange=replace(first.exchange, client=("192.0.2.10", 50001)))
     second.hello(early_data=True, identity=ticket)
     second.keys["client", ZERO_RTT] = second.keys["client", SHORT]
     second.send("client", second.packet("client", ZERO_RTT, stream(b"early"), pad=100))
     second.send("server", second.answer(psk=0), second.packet("server", HANDSHAKE, second.server_flight(psk=True)))
     second.send("client", second.packet("client", HANDSHAKE, second.client_flight())).confirm()
-    frames_of = [first.exchange.frame(sent) for sent in first.exchange.datagrams[:9]]
-    frames_of += [second.exchange.frame(sent) for sent in second.exchange.datagrams[9:]]
+    frames_of = [first.exchange.frame(sent) for sent in first.exchange.datagrams[:count]]
+    frames_of += [second.exchange.frame(sent) for sent in second.exchange.datagrams[count:]]
     original, resumed = api.analyze(capture(frames_of), trust="none", keylog=Secrets(first.secrets())).handshakes
     assert (resumed.resumption, resumed.early_data) == ("psk", True)
     assert resumed.resumes is not None and resumed.resumes.stream == original.stream
@@ -377,6 +377,28 @@ def test_a_server_that_refuses_the_certificate_behind_the_handshake_makes_it_fai
     report = made.report(keys=True)
     assert (report.outcome, report.outcome_basis, report.authentication) == ("failed", "decrypted", "mutual")
     assert made.report().outcome == "incomplete", "without keys a close looks like any packet"
+
+
+@pytest.mark.parametrize("certificates", [(), (LEAF,)])
+def test_a_refusal_that_is_encrypted_is_not_taken_for_going_on(certificates: tuple[bytes, ...]) -> None:
+    made = Connection().handshake(asks=True, certificates=certificates)
+    made.send("client", made.packet("client", SHORT, stream(bytes(30))))
+    made.send("server", made.packet("server", SHORT, close(0x100 + 116)))
+    made.send("client", made.packet("client", SHORT, stream(bytes(40))))
+    made.send("server", made.packet("server", SHORT, close(0x100 + 116)))
+    assert made.report().outcome == "incomplete"
+    assert made.report(keys=True).outcome == "failed"
+
+
+def test_what_the_server_had_sent_before_and_comes_late_is_not_taken_for_going_on() -> None:
+    made = Connection().hello()
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight(asks=True)))
+    made.send("client", made.packet("client", HANDSHAKE, made.client_flight(certificates=(LEAF,))))
+    made.send("server", made.packet("server", SHORT, stream(bytes(20), 3)))
+    made.send("client", made.packet("client", SHORT, ACK))
+    made.send("server", made.packet("server", SHORT, close(0x100 + 42)))
+    assert made.report().outcome == "incomplete"
+    assert made.report(keys=True).outcome == "failed"
 
 
 def test_a_close_behind_much_data_is_seen() -> None:

@@ -88,6 +88,7 @@ class QuicSession:
             current = connection.handshake
             current.application_data[current.sender(direction)] += records
             connection.sides[direction].skipped += records
+            connection.quic.last_data[current.sender(direction)] = frame
             _touch(current, frame, time)
 
     def wants_last(self, direction: int) -> int:
@@ -166,6 +167,7 @@ class QuicSession:
             return True
         if packet.kind == "1-rtt":
             self._count_short(connection, datagram.direction)
+            connection.quic.last_data[sender] = datagram.frame
         elif packet.kind == "handshake" and sender == "client":
             connection.answers = True
         if len(connection.quic.seen) < _MOST_SEEN:

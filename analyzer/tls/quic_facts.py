@@ -92,6 +92,8 @@ class Quic:
     """Wire version of the last long header."""
     seen: list[Seen] = field(default_factory=list)
     """Packets of the handshake, and the first ones behind it."""
+    last_data: dict[Sender, int] = field(default_factory=lambda: {"client": 0, "server": 0})
+    """The frame of either side's last packet behind the handshake, looked at or not."""
     closed: list[Closed] = field(default_factory=list)
     confirmed: tuple[int, int] | None = None
     """Frame and time of the server's HANDSHAKE_DONE, where keys show it."""

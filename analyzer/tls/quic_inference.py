@@ -25,6 +25,8 @@ _SMALLEST_VERIFY = 4 + 2 + 2 + 64
 _ACKNOWLEDGMENTS = 64
 """No flight is acknowledged in more: it would have that many gaps."""
 _LONGEST_NUMBER = 4
+_MORE_THAN_A_CLOSE = 3
+"""So many packets of different sizes, and the client went on after them."""
 _APPLICATION_SETTINGS = (17513, 17613)
 
 
@@ -41,12 +43,12 @@ def infer(handshake: Handshake, quic: Quic) -> Inference:
     if suite is None or done is None:
         result.because(None, "client", "That the client has finished is not seen: its flight may not be complete.")
         return result
-    result.accepted = _went_on(done, data["client"], data["server"])
+    result.accepted = _went_on(done, quic.last_data["client"], data["server"])
     if handshake.has_hole("client"):
         result.because(done, "client", "The capture lacks a part of the client's packets.")
     else:
         _judge_client(handshake, suite, packets, done, result)
-    if result.presented is False and _replies(done, data["server"]):
+    if result.answer == "not-asked" and _replies(done, data["server"]):
         result.accepted = True  # there was nothing to refuse
     return result
 
@@ -105,12 +107,19 @@ def _replies(done: Sent, server: list[Seen]) -> list[Seen]:
     return [seen for seen in server if seen.frame > done.frame]
 
 
-def _went_on(done: Sent, client: list[Seen], server: list[Seen]) -> bool | None:
+def _went_on(done: Sent, last_of_client: int, server: list[Seen]) -> bool | None:
     """Whether the server went on behind the client's flight, and the client after that; None: it cannot be told.
 
-    A server that refuses a certificate closes the connection, in the same words as often as anything comes.
+    A server that refuses a certificate closes the connection, in the same words as often as anything comes, and the
+    client falls silent. What the server had sent before (it may, RFC 9001, section 4.1.1) may come late.
     """
     replies = _replies(done, server)
+    answered = {seen.length for seen in replies if seen.frame < last_of_client}
+    if len(answered) >= _MORE_THAN_A_CLOSE:
+        return True
     if len({seen.length for seen in replies}) < 2:
         return None
-    return True if any(seen.frame > replies[0].frame for seen in client) else None
+    last = len(replies) - 1
+    while replies[last - 1].length == replies[last].length:
+        last -= 1
+    return True if last_of_client > replies[last].frame else None

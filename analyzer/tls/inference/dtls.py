@@ -7,7 +7,7 @@ sixteen bytes for each record (section 7): that of the client's flight tells whe
 """
 
 from analyzer.tls.handshake import Handshake
-from analyzer.tls.inference import Answer, Inference, Records, Sizes
+from analyzer.tls.inference.sizes import Answer, Inference, Records, Sizes
 
 _HEADER = 12
 _SMALLEST_CERTIFICATE = 126

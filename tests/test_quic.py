@@ -7,6 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from datagrams import SECOND, Exchange, Sent, capture, packet, without
@@ -683,17 +684,24 @@ def test_a_byte_changed_in_any_packet_makes_nothing_up(name: str) -> None:
         assert all(proof.status != "fail" for proof in report.proofs)
 
 
-def test_a_capture_that_lacks_datagrams_denies_no_certificate() -> None:
-    data, position, records = (CAPTURES / "mutual-quic.pcap").read_bytes(), 24, list[bytes]()
+@pytest.mark.parametrize("keys", [False, True])
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_capture_that_lacks_any_datagrams_contradicts_nothing(name: str, keys: bool) -> None:
+    whole, data = recorded(name), (CAPTURES / f"{name}.pcap").read_bytes()
+    position, records, options = 24, list[bytes](), dict[str, Any]()
     while position < len(data):
         end = position + 16 + int.from_bytes(data[position + 8 : position + 12], "little")
         records.append(data[position:end])
         position = end
+    if keys:
+        options["keylog"] = str(CAPTURES / "keys" / f"{name}.keys")
     for lacking in range(1 << len(records)):
         kept = [record for at, record in enumerate(records) if not lacking >> at & 1]
-        for report in api.analyze(data[:24] + b"".join(kept), trust="none").handshakes:
-            assert report.authentication in ("mutual", "undetermined")
-            assert report.client_certificate_presented is not False
+        for report in api.analyze(data[:24] + b"".join(kept), trust="none", **options).handshakes:
+            assert report.authentication in (whole.authentication, "undetermined")
+            assert report.outcome in (whole.outcome, "incomplete")
+            assert report.client_certificate_presented in (whole.client_certificate_presented, None)
+            assert all(proof.status != "fail" for proof in report.proofs)
 
 
 @pytest.mark.parametrize("name", RECORDED)

@@ -43,7 +43,7 @@ def infer(handshake: Handshake, quic: Quic) -> Inference:
     if suite is None or done is None:
         result.because(None, "client", "That the client has finished is not seen: its flight may not be complete.")
         return result
-    result.accepted = _went_on(done, quic.last_data["client"], data["server"])
+    result.accepted = went_on(done, quic.last_data["client"], data["server"])
     if handshake.has_hole("client"):
         result.because(done, "client", "The capture lacks a part of the client's packets.")
     else:
@@ -107,7 +107,7 @@ def _replies(done: Sent, server: list[Seen]) -> list[Seen]:
     return [seen for seen in server if seen.frame > done.frame]
 
 
-def _went_on(done: Sent, last_of_client: int, server: list[Seen]) -> bool | None:
+def went_on(done: Sent, last_of_client: int, server: list[Seen]) -> bool | None:
     """Whether the server went on behind the client's flight, and the client after that; None: it cannot be told.
 
     A server that refuses a certificate closes the connection, in the same words as often as anything comes, and the

@@ -1,7 +1,7 @@
 """How did a handshake over QUIC end? (RFC 9001, sections 4.1 and 4.8; RFC 9000, section 10.)
 
 The server confirms a handshake by HANDSHAKE_DONE, which is encrypted; whoever ends it says so in CONNECTION_CLOSE. Of
-that only what stands in an Initial packet can be read without keys.
+that only what stands in an Initial packet can be read without keys; a stateless reset looks like any other packet.
 """
 
 from analyzer.results import Basis, Evidence
@@ -9,6 +9,7 @@ from analyzer.tls.handshake import Handshake, Sent
 from analyzer.tls.inference import Inference
 from analyzer.tls.outcome import End
 from analyzer.tls.quic_facts import Closed, Quic
+from analyzer.tls.quic_inference import went_on
 from analyzer.tls.quic_packet import name_of
 from analyzer.tls.registry import alert_description
 
@@ -45,9 +46,10 @@ def _takes_back(closed: Closed, quic: Quic, finished: Sent | None) -> bool:
     if closed.kind == "initial":
         gone = "handshake" if closed.sender == "client" else "1-rtt"
         return not any(one.sender == "client" and one.kind == gone and one.frame < closed.frame for one in quic.seen)
-    if closed.kind != "1-rtt" or finished is None:
-        return True
-    return closed.sender == "server" and closed.alert is not None
+    own = closed.sender == "client" and closed.kind == "1-rtt"  # who has these keys has finished
+    gone_on = any(one.sender == "client" and one.kind == "1-rtt" and one.frame <= closed.frame for one in quic.seen)
+    done = finished is not None or own or gone_on
+    return not done or (closed.sender == "server" and closed.alert is not None)
 
 
 def _closed(closed: Closed) -> End:
@@ -62,8 +64,9 @@ def _closed(closed: Closed) -> End:
 def _finished(handshake: Handshake, quic: Quic, finished: Sent) -> End:
     """The client has finished; where it presented a certificate, the server may still refuse it."""
     answered = handshake.first("certificate", "client") or handshake.first("compressed_certificate", "client")
-    replied = any(seen.sender == "server" and seen.kind == "1-rtt" for seen in quic.seen if seen.frame > finished.frame)
-    if handshake.first("finished", "server") is None or (answered is not None and not replied):
+    data = [seen for seen in quic.seen if seen.sender == "server" and seen.kind == "1-rtt"]
+    went = answered is None or went_on(finished, quic.last_data["client"], data)
+    if handshake.first("finished", "server") is None or not went:
         says = "The server's answer to the client's flight is not seen."
         return End("incomplete", None, Evidence(finished.frame, "client", "finished", says), finished)
     says = "Both sides have sent Finished."

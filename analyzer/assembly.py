@@ -258,7 +258,7 @@ class Assembler:
 def _end(handshake: Handshake, sizes: inference.Inference | None) -> outcome.End:
     if handshake.quic is None:
         return outcome.judge(handshake, sizes)
-    from analyzer.tls import quic_outcome
+    from analyzer.tls.quic import outcome as quic_outcome
 
     return quic_outcome.judge(handshake, handshake.quic, sizes)
 

@@ -6,10 +6,11 @@ from analyzer.issues import Issues
 from analyzer.net.conversations import Conversation, ConversationTable, Delivery
 from analyzer.net.segments import DatagramBatch
 from analyzer.settings import Limits
-from analyzer.tls import dtls_columns, quic_columns
 from analyzer.tls.association import SHORTEST_SILENCE, Association
-from analyzer.tls.dtls import DtlsSession
+from analyzer.tls.dtls import columns as dtls_columns
+from analyzer.tls.dtls.session import DtlsSession
 from analyzer.tls.keyring import Keyring
+from analyzer.tls.quic import columns as quic_columns
 
 _REMEMBERED = 20_000
 """So many conversations that were let go are known by how many handshakes they had."""
@@ -55,8 +56,8 @@ class Associations:
         first = self._handshakes.get(conversation.name, 0)
         if not is_quic:
             return Association(conversation, DtlsSession(self._limits, self._keyring, first=first))
-        from analyzer.tls.quic import QuicSession
-        from analyzer.tls.quic_association import QuicAssociation
+        from analyzer.tls.quic.association import QuicAssociation
+        from analyzer.tls.quic.session import QuicSession
 
         return QuicAssociation(conversation, QuicSession(self._limits, self._keyring, first=first))
 

@@ -41,16 +41,16 @@ from talk import client_hello, message, vector
 
 from analyzer import api
 from analyzer.associations import Associations
+from analyzer.net.conversations import Datagram
 from analyzer.results import HandshakeReport
 from analyzer.secrets import Secrets
 from analyzer.settings import Limits
 from analyzer.tls.association import Association
-from analyzer.tls.dtls_record import Datagram
 from analyzer.tls.keylog import KeyLog
-from analyzer.tls.quic import QuicSession
-from analyzer.tls.quic_frames import Crypto, CryptoStream, frames
-from analyzer.tls.quic_packet import VERSIONS, packets
-from analyzer.tls.quic_protection import Keys, initial_keys, is_genuine_retry, reconstructed
+from analyzer.tls.quic.frames import Crypto, CryptoStream, frames
+from analyzer.tls.quic.packet import VERSIONS, packets
+from analyzer.tls.quic.protection import Keys, initial_keys, is_genuine_retry, reconstructed
+from analyzer.tls.quic.session import QuicSession
 from analyzer.tls.registry import suite
 
 FIRST_ID = bytes.fromhex("8394c8f03e515708")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,21 @@ class Delivery:
     """Rows of the batch, in frame order."""
     directions: NDArray[np.int64]
     """Of each row."""
+
+
+class Datagram(NamedTuple):
+    """The payload of one UDP datagram."""
+
+    direction: int
+    frame: int
+    time: int
+    """Nanoseconds since 1970-01-01 UTC."""
+    data: bytes
+    """As captured."""
+    length: int
+    """Bytes on the wire; more than `data` where the capture cuts."""
+    refused: bool = False
+    """Nothing of it is there but an ICMP error that says that nobody took it."""
 
 
 class ConversationTable:

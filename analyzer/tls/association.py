@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.net.conversations import Conversation, Delivery
+from analyzer.net.conversations import Conversation, Datagram, Delivery
 from analyzer.net.segments import DatagramBatch
-from analyzer.tls.dtls import DtlsSession
-from analyzer.tls.dtls_record import Datagram
+from analyzer.tls.dtls.session import DtlsSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from analyzer.tls.quic import QuicSession
+    from analyzer.tls.quic.session import QuicSession
 
     Session = DtlsSession | QuicSession
 

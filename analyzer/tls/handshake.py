@@ -11,7 +11,7 @@ from analyzer.tls.registry import Suite, as_tls, suite
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
-    from analyzer.tls.quic_facts import Quic
+    from analyzer.tls.quic.facts import Quic
 
 TLS13 = 0x0304
 SSLV2 = 0x0002

@@ -27,7 +27,7 @@ def judge(case: Case) -> Judgment | None:
     quic = case.facts.quic if case.facts is not None else None
     if quic is None or quic.refused is None or case.answer is not None:
         return None
-    from analyzer.tls.quic_packet import name_of
+    from analyzer.tls.quic.packet import name_of
 
     frame, version, versions = quic.refused
     speaks = ", ".join(map(name_of, versions[:_SHOWN])) or "none that it names"

@@ -23,9 +23,9 @@ def infer(handshake: Handshake) -> Inference:
 
         return dtls.infer(handshake)
     if handshake.quic is not None:
-        from analyzer.tls import quic_inference
+        from analyzer.tls.inference import quic
 
-        return quic_inference.infer(handshake, handshake.quic)
+        return quic.infer(handshake, handshake.quic)
     result = Inference()
     suite, hello = handshake.suite, handshake.server_hello
     if suite is None or hello is None:

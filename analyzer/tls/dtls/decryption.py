@@ -6,8 +6,8 @@ the handshake in 2, what follows in 3, and each KeyUpdate begins another (RFC 91
 
 from analyzer.results import Sender
 from analyzer.tls import protection
-from analyzer.tls.dtls_protection import Dtls12, Dtls13
-from analyzer.tls.dtls_record import UNIFIED, DtlsRecord
+from analyzer.tls.dtls.protection import Dtls12, Dtls13
+from analyzer.tls.dtls.record import UNIFIED, DtlsRecord
 from analyzer.tls.handshake import Decryption, Handshake, Sent
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.keyschedule import DTLS13_PREFIX, key_block, next_traffic_secret

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.net.segments import DatagramBatch
-from analyzer.tls.quic_packet import LONGEST_ID, SHORTEST_FIRST_ID, SMALLEST_FIRST_DATAGRAM, V2, VERSIONS
+from analyzer.tls.quic.packet import LONGEST_ID, SHORTEST_FIRST_ID, SMALLEST_FIRST_DATAGRAM, V2, VERSIONS
 
 _SMALLEST = 21
 """Bytes of the smallest packet: a first byte, four of number and payload, and a tag."""

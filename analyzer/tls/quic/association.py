@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from analyzer.net.conversations import Conversation
 from analyzer.net.segments import DatagramBatch
 from analyzer.tls.association import SHORTEST_SILENCE, Association, datagrams
-from analyzer.tls.quic import QuicSession
+from analyzer.tls.quic.session import QuicSession
 
 _OWN = 6 << 10
 """Bytes that keys, ids and streams take, beside what any association takes."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from analyzer.tls.codec import Malformed, Reader
-from analyzer.tls.quic_packet import varint
+from analyzer.tls.quic.packet import varint
 
 _PADDING, _PING, _ACK, _ACK_ECN, _CRYPTO, _NEW_TOKEN = 0x00, 0x01, 0x02, 0x03, 0x06, 0x07
 _STREAMS = range(0x08, 0x10)

@@ -11,8 +11,8 @@ room for Finished, which the client must have sent.
 
 from analyzer.tls.handshake import Handshake, Sent
 from analyzer.tls.inference import Inference
-from analyzer.tls.quic_facts import Quic, Seen
-from analyzer.tls.quic_packet import SMALLEST_FIRST_DATAGRAM
+from analyzer.tls.quic.facts import Quic, Seen
+from analyzer.tls.quic.packet import SMALLEST_FIRST_DATAGRAM
 from analyzer.tls.registry import Suite
 
 _CRYPTO = 3

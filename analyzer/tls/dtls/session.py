@@ -5,12 +5,14 @@ messages of a handshake, which have numbers of their own. What is in epoch 0 is 
 ChangeCipherSpec is told from the epoch. A hello with another random begins another handshake, between the same ends.
 """
 
+from analyzer.net.conversations import Datagram
 from analyzer.results import Protection, Sender
 from analyzer.settings import Limits
-from analyzer.tls import dtls_record, messages
-from analyzer.tls.dtls_decryption import DtlsDecryptor
-from analyzer.tls.dtls_messages import CLIENT_HELLO, Reassembler, Whole
-from analyzer.tls.dtls_record import MESSAGE_HEADER, Datagram, DtlsRecord
+from analyzer.tls import messages
+from analyzer.tls.dtls import record as dtls_record
+from analyzer.tls.dtls.decryption import DtlsDecryptor
+from analyzer.tls.dtls.messages import CLIENT_HELLO, Reassembler, Whole
+from analyzer.tls.dtls.record import MESSAGE_HEADER, DtlsRecord
 from analyzer.tls.handshake import Alert, Datagrams, Decryption, Handshake, Sent
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.record import Hole, Reason

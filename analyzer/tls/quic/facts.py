@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from analyzer.results import Protection, Sender
-from analyzer.tls.quic_packet import Kind
+from analyzer.tls.quic.packet import Kind
 
 _CRYPTO_ERRORS = range(0x100, 0x200)
 _ERRORS = {

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from analyzer.net.conversations import Datagram
 from analyzer.tls.codec import Malformed, Reader
-from analyzer.tls.dtls_record import Datagram
 
 V1, V2 = 0x00000001, 0x6B3343CF
 LONGEST_ID = 20

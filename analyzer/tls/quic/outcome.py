@@ -7,10 +7,10 @@ that only what stands in an Initial packet can be read without keys; a stateless
 from analyzer.results import Basis, Evidence
 from analyzer.tls.handshake import Handshake, Sent
 from analyzer.tls.inference import Inference
+from analyzer.tls.inference.quic import went_on
 from analyzer.tls.outcome import End
-from analyzer.tls.quic_facts import Closed, Quic
-from analyzer.tls.quic_inference import went_on
-from analyzer.tls.quic_packet import name_of
+from analyzer.tls.quic.facts import Closed, Quic
+from analyzer.tls.quic.packet import name_of
 from analyzer.tls.registry import alert_description
 
 _REPEATS, _PATIENCE = 2, 2.0

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.net.segments import DatagramBatch
-from analyzer.tls.dtls_record import HEADER, MESSAGE_HEADER, VERSIONS
+from analyzer.tls.dtls.record import HEADER, MESSAGE_HEADER, VERSIONS
 
 _SMALLEST = 13
 """Bytes of the smallest datagram that matters: a header, or a record of DTLS 1.3 of one byte with the shortest tag."""

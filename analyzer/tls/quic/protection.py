@@ -10,7 +10,7 @@ from typing import NamedTuple
 from analyzer.tls import protection
 from analyzer.tls.keyschedule import expand_label
 from analyzer.tls.protection import Unsupported
-from analyzer.tls.quic_packet import Packet, Version
+from analyzer.tls.quic.packet import Packet, Version
 from analyzer.tls.registry import Suite, suite
 
 _NONCE = 12

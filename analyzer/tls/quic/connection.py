@@ -3,12 +3,12 @@
 from collections import deque
 from typing import NamedTuple
 
-from analyzer.tls.dtls_record import Datagram
+from analyzer.net.conversations import Datagram
 from analyzer.tls.handshake import Handshake
-from analyzer.tls.quic_facts import Quic
-from analyzer.tls.quic_frames import CryptoStream
-from analyzer.tls.quic_packet import VERSIONS, Kind, Packet
-from analyzer.tls.quic_protection import InitialKeys, Keys, Opened, initial_keys
+from analyzer.tls.quic.facts import Quic
+from analyzer.tls.quic.frames import CryptoStream
+from analyzer.tls.quic.packet import VERSIONS, Kind, Packet
+from analyzer.tls.quic.protection import InitialKeys, Keys, Opened, initial_keys
 
 LAST = 4
 """So many of the packets that come last are opened, as they may close the connection."""

@@ -5,7 +5,7 @@ with a connection id is covered in another way, and hides its type; so does one 
 """
 
 from analyzer.tls import protection
-from analyzer.tls.dtls_record import UNIFIED, WITH_ID, DtlsRecord
+from analyzer.tls.dtls.record import UNIFIED, WITH_ID, DtlsRecord
 from analyzer.tls.keyschedule import DTLS13_PREFIX, DirectionKeys, expand_label
 from analyzer.tls.protection import Plain, Protection, Unsupported
 from analyzer.tls.record import Record

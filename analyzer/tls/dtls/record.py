@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from analyzer.net.conversations import Datagram
 from analyzer.tls.record import Reason
 
 HEADER = 13
@@ -27,21 +28,6 @@ UNIFIED = 32
 """Our own record type for a unified header, whose record hides its type."""
 _SHORTEST_CIPHERTEXT = 9
 """A type, and the shortest tag (RFC 9147, section 4.2.3, wants 16 for the mask)."""
-
-
-class Datagram(NamedTuple):
-    """The payload of one UDP datagram."""
-
-    direction: int
-    frame: int
-    time: int
-    """Nanoseconds since 1970-01-01 UTC."""
-    data: bytes
-    """As captured."""
-    length: int
-    """Bytes on the wire; more than `data` where the capture cuts."""
-    refused: bool = False
-    """Nothing of it is there but an ICMP error that says that nobody took it."""
 
 
 @dataclass(slots=True, eq=False)

@@ -6,18 +6,18 @@ stream for each encryption level (RFC 9000, section 19.6), so that nothing depen
 are told apart by the ends that they were begun between: what moves to other addresses (section 9) is lost from sight.
 """
 
+from analyzer.net.conversations import Datagram
 from analyzer.results import Protection, Sender
 from analyzer.settings import Limits
 from analyzer.tls import messages
-from analyzer.tls.dtls_record import Datagram
 from analyzer.tls.handshake import TLS13, Alert, Datagrams, Decryption, Handshake, Sent
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.protection import Unsupported
-from analyzer.tls.quic_connection import LAST, OWN, Connection, Waiting
-from analyzer.tls.quic_facts import Closed, Quic, Refused, Seen
-from analyzer.tls.quic_frames import Close, Crypto, CryptoStream, Data, Done, frames
-from analyzer.tls.quic_packet import SHORTEST_FIRST_ID, VERSIONS, Kind, Packet, packets
-from analyzer.tls.quic_protection import InitialKeys, Keys, Opened, initial_keys, is_genuine_retry
+from analyzer.tls.quic.connection import LAST, OWN, Connection, Waiting
+from analyzer.tls.quic.facts import Closed, Quic, Refused, Seen
+from analyzer.tls.quic.frames import Close, Crypto, CryptoStream, Data, Done, frames
+from analyzer.tls.quic.packet import SHORTEST_FIRST_ID, VERSIONS, Kind, Packet, packets
+from analyzer.tls.quic.protection import InitialKeys, Keys, Opened, initial_keys, is_genuine_retry
 from analyzer.tls.record import Hole, Reason
 
 _SECRETS: dict[tuple[Sender, Kind], str] = {

@@ -7,8 +7,9 @@ have been taken, like a receiver does; what was lost is sent again, and what com
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from analyzer.net.conversations import Datagram
 from analyzer.results import Protection
-from analyzer.tls.dtls_record import Datagram, Fragment
+from analyzer.tls.dtls.record import Fragment
 from analyzer.tls.record import Reason
 
 HELLO_REQUEST, CLIENT_HELLO, SERVER_HELLO, HELLO_VERIFY_REQUEST = range(4)

@@ -30,6 +30,7 @@ _MOST_HANDSHAKES = 256
 _MOST_SEEN = 512
 _MOST_REPEATED = 64
 _PLAINTEXT_KEPT = 2048
+_OF_FULL_FLIGHTS = ("certificate", "server_key_exchange", "certificate_request", "server_hello_done")
 _MESSAGE_EPOCH = 2
 """DTLS 1.3: of what follows the hellos, up to Finished (RFC 9147, section 6.1)."""
 
@@ -463,10 +464,12 @@ def _note_lost_flights(handshake: Handshake) -> None:
     client, server = by["client"], by["server"]
     answer = client.get("client_key_exchange") or client.get("certificate") or client.get("certificate_verify")
     switched = client.get("change_cipher_spec") or client.get("encrypted_handshake") or client.get("finished")
+    in_full = not server.keys().isdisjoint(_OF_FULL_FLIGHTS)  # in a resumption the server sends none of these
     lost: list[tuple[Sender, Sent]] = []
-    if answer is not None and "server_hello_done" not in server:
-        lost.append(("server", answer))
-    if switched is not None and "server_hello_done" in server and "client_key_exchange" not in client:
+    behind = answer or (switched if in_full else None)
+    if behind is not None and "server_hello_done" not in server:
+        lost.append(("server", behind))
+    if switched is not None and in_full and "client_key_exchange" not in client:
         lost.append(("client", switched))
     for sender, sent in lost:
         if not handshake.has_hole(sender, until=sent):

@@ -206,8 +206,12 @@ class Handshake:
         return states.TLS13 if self.is_tls13 else states.TLS12
 
     def has_hole(self, sender: Sender | None = None, *, until: Sent | None = None) -> bool:
-        """Whether the capture lacks records (of this sender, and not only behind `until`)."""
-        return any(sender in (None, who) and (until is None or hole.frame <= until.frame) for who, hole in self.holes)
+        """Whether the capture lacks records (of this sender, and not only behind `until`).
+
+        Datagrams come in any order: what is missing of them is never only behind something.
+        """
+        last = None if until is None or self.datagrams is not None else until.frame
+        return any(sender in (None, who) and (last is None or hole.frame <= last) for who, hole in self.holes)
 
     def take(self, sent: Sent) -> None:
         """Append a readable message and walk along the transition table, as far as it knows the message."""

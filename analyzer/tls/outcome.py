@@ -224,7 +224,7 @@ def _lacks_server_hello(handshake: Handshake) -> bool:
     hello = handshake.client_hello
     early = hello is not None and hello.early_data
     begins = ("client_hello", "change_cipher_spec", "alert", "hello_request", *(("application_data",) if early else ()))
-    is_seen = handshake.server_hello is not None or handshake.version == SSLV2
+    is_seen = handshake.first("server_hello") is not None or handshake.version == SSLV2  # it may be malformed
     return not is_seen and any(sent.name not in begins for sent in handshake.sent)
 
 

@@ -278,7 +278,7 @@ def version(name: str) -> str:
 
 def verdict(report: HandshakeReport) -> str:
     """The picture's title: what kind of handshake, and how it ended."""
-    tls = version(report.version or "TLS")
+    tls = version(report.version or "TLS") + (" over QUIC" if report.transport == "quic" else "")
     if report.version is None and report.facts is None:
         text = "Attempt at TLS"
     else:

@@ -456,7 +456,7 @@ def _note_lost_flights(handshake: Handshake) -> None:
 
     Where a message of a flight is missing its number tells, but not where all the rest of a flight is.
     """
-    if handshake.is_tls13 or handshake.server_hello is None:
+    if handshake.is_tls13:
         return
     by: dict[Sender, dict[str, Sent]] = {"client": {}, "server": {}}
     for sent in handshake.sent:

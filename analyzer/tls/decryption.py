@@ -5,17 +5,16 @@ KeyUpdate begins another. Up to TLS 1.2 each ChangeCipherSpec begins one (RFC 52
 present keys do not open is tried with those of the epochs to come: the message that changes them may be missing.
 """
 
-from hashlib import algorithms_available
 from typing import NamedTuple
 
 from analyzer.results import Sender
 from analyzer.tls import protection
-from analyzer.tls.handshake import Decryption, Handshake, Sent
+from analyzer.tls.agreed_keys import agreed_tls12, agreed_tls13, decryption_of
+from analyzer.tls.handshake import Handshake, Sent
 from analyzer.tls.keyring import Keyring
-from analyzer.tls.keyschedule import key_block, next_traffic_secret
+from analyzer.tls.keyschedule import next_traffic_secret
 from analyzer.tls.protection import Plain, Protection, Unsupported
 from analyzer.tls.record import APPLICATION_DATA, Record
-from analyzer.tls.registry import Suite
 
 _EARLY = "CLIENT_EARLY_TRAFFIC_SECRET"
 _EPOCHS: dict[Sender, tuple[str, ...]] = {
@@ -67,7 +66,7 @@ class Decryptor:
             if handshake.server_hello is None:
                 direction.early += event.type == APPLICATION_DATA
             else:
-                _state(handshake).closed += 1
+                decryption_of(handshake).closed += 1
             return None
         tries = _TRIES if direction.lost and direction.tries > 0 else 1
         for at, epoch in enumerate(direction.epochs):
@@ -77,9 +76,9 @@ class Decryptor:
             if plain is not None:
                 del direction.epochs[:at]
                 direction.lost = False
-                _state(handshake).opened += 1
+                decryption_of(handshake).opened += 1
                 return plain
-        _state(handshake).closed += 1
+        decryption_of(handshake).closed += 1
         if not self._may_be_early(handshake, event):
             self.pass_over(event)
         return None
@@ -117,45 +116,21 @@ class Decryptor:
         try:
             changed.epochs.append(self._tls12(handshake, handshake.sender(direction)))
         except Unsupported as why:
-            _state(handshake).reason = str(why)
+            decryption_of(handshake).reason = str(why)
 
     def _tls12(self, handshake: Handshake, sender: Sender) -> _Epoch:
-        hello, answer, suite, version = (
-            handshake.client_hello,
-            handshake.server_hello,
-            handshake.suite,
-            handshake.version,
-        )
-        if hello is None or answer is None or suite is None or version is None:
-            raise Unsupported("the hellos are not in the capture")
-        state = _state(handshake)
-        if state.master is None:
-            found = self._keyring.master_secret(handshake)
-            if isinstance(found, str):
-                raise Unsupported(found)
-            state.master = found
-        self._keyring.remember(handshake, state.master)
-        _require_known_hash(suite)
-        if answer.compression_method:
-            raise Unsupported("cannot decrypt: the records are compressed")
-        length = protection.fixed_iv_length(suite, version)
-        keys = key_block(state.master, hello.random, answer.random, version, suite, length)[sender]
+        keys, suite, version, answer = agreed_tls12(handshake, self._keyring, sender)
         etm, truncated = bool(answer.encrypt_then_mac), bool(answer.truncated_hmac)
         opened = protection.tls12(keys, suite, version, encrypt_then_mac=etm, truncated_mac=truncated)
         return _Epoch("", b"", opened)
 
     def _begin_tls13(self, handshake: Handshake) -> None:
         """From the ServerHello on, both directions are protected."""
-        state, suite = _state(handshake), handshake.suite
-        state.traffic = self._keyring.traffic_secrets(handshake)
-        state.reason = None
-        if not state.traffic:
-            state.reason = "no secret of its client random"
-            return
+        state = decryption_of(handshake)
         try:
+            suite = agreed_tls13(handshake, self._keyring)
             if suite is None:
-                raise Unsupported("cannot decrypt: unknown cipher suite")
-            _require_known_hash(suite)
+                return
             for number, direction in enumerate(self._directions):
                 for label in _EPOCHS[handshake.sender(number)]:
                     secret = state.traffic.get(label)
@@ -172,14 +147,3 @@ class Decryptor:
         if hello is None or not hello.early_data or handshake.sender(event.direction) != "client":
             return False
         return self._directions[event.direction].epochs[0].label == "CLIENT_HANDSHAKE_TRAFFIC_SECRET"
-
-
-def _require_known_hash(suite: Suite) -> None:
-    if suite.hash.lower() not in algorithms_available:
-        raise Unsupported(f"cannot decrypt: {suite.hash}")
-
-
-def _state(handshake: Handshake) -> Decryption:
-    if handshake.decryption is None:
-        handshake.decryption = Decryption()
-    return handshake.decryption

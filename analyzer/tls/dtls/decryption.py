@@ -5,14 +5,13 @@ the handshake in 2, what follows in 3, and each KeyUpdate begins another (RFC 91
 """
 
 from analyzer.results import Sender
-from analyzer.tls import protection
+from analyzer.tls.agreed_keys import agreed_tls12, agreed_tls13, decryption_of
 from analyzer.tls.dtls.protection import Dtls12, Dtls13
 from analyzer.tls.dtls.record import UNIFIED, DtlsRecord
-from analyzer.tls.handshake import Decryption, Handshake, Sent
+from analyzer.tls.handshake import Handshake, Sent
 from analyzer.tls.keyring import Keyring
-from analyzer.tls.keyschedule import DTLS13_PREFIX, key_block, next_traffic_secret
+from analyzer.tls.keyschedule import DTLS13_PREFIX, next_traffic_secret
 from analyzer.tls.protection import Plain, Unsupported
-from analyzer.tls.registry import Suite
 
 _LABELS: dict[Sender, dict[int, str]] = {
     "client": {
@@ -23,7 +22,6 @@ _LABELS: dict[Sender, dict[int, str]] = {
     "server": {2: "SERVER_HANDSHAKE_TRAFFIC_SECRET", 3: "SERVER_TRAFFIC_SECRET_0"},
 }
 _FIRST_OF_DATA = 3
-_KNOWN_HASHES = ("SHA256", "SHA384")
 
 
 class _Direction:
@@ -52,7 +50,7 @@ class DtlsDecryptor:
 
     def open(self, handshake: Handshake, direction: int, record: DtlsRecord) -> Plain | None:
         """What a protected record holds; None where it stays closed."""
-        state = _state(handshake)
+        state = decryption_of(handshake)
         epochs = self._directions[direction].epochs
         plain = None
         if record.type == UNIFIED:
@@ -87,7 +85,7 @@ class DtlsDecryptor:
         changed = self._directions[direction]
         if epoch != changed.latest + 1 or handshake.is_tls13:
             return
-        state = _state(handshake)
+        state = decryption_of(handshake)
         try:
             changed.epochs[epoch] = self._tls12(handshake, handshake.sender(direction))
             changed.latest = epoch
@@ -95,35 +93,16 @@ class DtlsDecryptor:
             state.reason = str(why)
 
     def _tls12(self, handshake: Handshake, sender: Sender) -> Dtls12:
-        hello, answer = handshake.client_hello, handshake.server_hello
-        suite, version = handshake.suite, handshake.version
-        if hello is None or answer is None or suite is None or version is None:
-            raise Unsupported("the hellos are not in the capture")
-        state = _state(handshake)
-        if state.master is None:
-            found = self._keyring.master_secret(handshake)
-            if isinstance(found, str):
-                raise Unsupported(found)
-            state.master = found
-        self._keyring.remember(handshake, state.master)
-        _require_known_hash(suite)
-        if answer.compression_method:
-            raise Unsupported("cannot decrypt: the records are compressed")
-        length = protection.fixed_iv_length(suite, version)
-        keys = key_block(state.master, hello.random, answer.random, version, suite, length)[sender]
+        keys, suite, version, answer = agreed_tls12(handshake, self._keyring, sender)
         return Dtls12(keys, suite, version, encrypt_then_mac=bool(answer.encrypt_then_mac))
 
     def _begin_tls13(self, handshake: Handshake) -> None:
         """From the ServerHello on, both directions are protected."""
-        state, suite = _state(handshake), handshake.suite
-        state.traffic = self._keyring.traffic_secrets(handshake)
-        state.reason = None if state.traffic else "no secret of its client random"
-        if not state.traffic:
-            return
+        state = decryption_of(handshake)
         try:
+            suite = agreed_tls13(handshake, self._keyring)
             if suite is None:
-                raise Unsupported("cannot decrypt: unknown cipher suite")
-            _require_known_hash(suite)
+                return
             for number, direction in enumerate(self._directions):
                 for epoch, label in _LABELS[handshake.sender(number)].items():
                     secret = state.traffic.get(label)
@@ -146,14 +125,3 @@ class DtlsDecryptor:
 
 
 _MOST_EPOCHS = 8
-
-
-def _require_known_hash(suite: Suite) -> None:
-    if suite.hash not in _KNOWN_HASHES:
-        raise Unsupported(f"cannot decrypt: {suite.hash}")
-
-
-def _state(handshake: Handshake) -> Decryption:
-    if handshake.decryption is None:
-        handshake.decryption = Decryption()
-    return handshake.decryption

@@ -10,6 +10,7 @@ from analyzer.net.conversations import Datagram
 from analyzer.results import Protection, Sender
 from analyzer.settings import Limits
 from analyzer.tls import messages
+from analyzer.tls.agreed_keys import agreed_tls13, decryption_of
 from analyzer.tls.handshake import TLS13, Alert, Datagrams, Decryption, Handshake, Sent
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.protection import Unsupported
@@ -248,7 +249,7 @@ class QuicSession:
         side, current = connection.sides[datagram.direction], connection.handshake
         keys = side.keys.get(packet.kind)
         if keys is not None:
-            state = _state(current)
+            state = decryption_of(current)
             opened = keys.open(packet, side.skipped if packet.kind == "1-rtt" else 0)
             if opened is not None:
                 state.opened += 1
@@ -264,7 +265,7 @@ class QuicSession:
                 return
             self.exceeded.setdefault("pending-bytes", datagram.frame)
         elif self._keyring is not None and packet.kind != "0-rtt":
-            _state(current).closed += 1
+            decryption_of(current).closed += 1
         self._note_closed(connection, datagram, packet)
 
     def _note_closed(self, connection: Connection, datagram: Datagram, packet: Packet) -> None:
@@ -363,12 +364,9 @@ class QuicSession:
     def _take_secrets(self, connection: Connection) -> None:
         """From the ServerHello on, secrets open what follows, and what came before its turn."""
         current = connection.handshake
-        state, suite = _state(current), current.suite
-        state.traffic = self._keyring.traffic_secrets(current) if self._keyring is not None else {}
-        state.reason = None if state.traffic else "no secret of its client random"
+        state = decryption_of(current)
         try:
-            if state.traffic and suite is None:
-                raise Unsupported("cannot decrypt: unknown cipher suite")
+            suite = agreed_tls13(current, self._keyring) if self._keyring is not None else None
             for (sender, kind), label in _SECRETS.items():
                 secret = state.traffic.get(label)
                 if secret is not None and suite is not None:
@@ -455,9 +453,3 @@ def _touch(handshake: Handshake, frame: int, time: int) -> None:
     below = handshake.datagrams
     if below is not None:
         below.last_frame, below.last_time = max(below.last_frame, frame), max(below.last_time, time)
-
-
-def _state(handshake: Handshake) -> Decryption:
-    if handshake.decryption is None:
-        handshake.decryption = Decryption()
-    return handshake.decryption

@@ -68,6 +68,17 @@ class Datagram(NamedTuple):
     """Nothing of it is there but an ICMP error that says that nobody took it."""
 
 
+class Look(NamedTuple):
+    """What the first bytes of each datagram of a batch say of one protocol, before anything is done one by one."""
+
+    may_hold: NDArray[np.bool_]
+    """It may be one of the protocol's."""
+    begins: NDArray[np.bool_]
+    """It begins like the first ones of a conversation."""
+    is_data: NDArray[np.bool_]
+    """It begins like application data, and holds nothing else."""
+
+
 class ConversationTable:
     """Numbers all conversations, and sorts the datagrams of those that somebody follows.
 

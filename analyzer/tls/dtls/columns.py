@@ -1,29 +1,15 @@
 """Which datagrams of a batch may hold DTLS? Told from a few columns, before anything is done one by one."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.net.conversations import Look
 from analyzer.net.segments import DatagramBatch
 from analyzer.tls.dtls.record import HEADER, MESSAGE_HEADER, VERSIONS
 
 _SMALLEST = 13
 """Bytes of the smallest datagram that matters: a header, or a record of DTLS 1.3 of one byte with the shortest tag."""
 _HANDSHAKE, _APPLICATION_DATA = 22, 23
-
-_Mask = NDArray[np.bool_]
-
-
-class Look(NamedTuple):
-    """What the first bytes of each datagram say."""
-
-    may_hold: _Mask
-    """It begins like a record of any version."""
-    begins: _Mask
-    """It begins like a handshake message in clear, as the first datagrams of an association do."""
-    is_data: _Mask
-    """It begins like application data (or, in DTLS 1.3, a record of the epoch that has it) and holds nothing more."""
 
 
 def look(batch: DatagramBatch) -> Look:

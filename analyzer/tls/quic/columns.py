@@ -1,10 +1,8 @@
 """Which datagrams of a batch may hold QUIC? Told from a few columns, before anything is done one by one."""
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
+from analyzer.net.conversations import Look
 from analyzer.net.segments import DatagramBatch
 from analyzer.tls.quic.packet import LONGEST_ID, SHORTEST_FIRST_ID, SMALLEST_FIRST_DATAGRAM, V2, VERSIONS
 
@@ -12,24 +10,13 @@ _SMALLEST = 21
 """Bytes of the smallest packet: a first byte, four of number and payload, and a tag."""
 _IDS_AT = 5
 
-_Mask = NDArray[np.bool_]
-
-
-class Look(NamedTuple):
-    """What the first bytes of each datagram say."""
-
-    may_hold: _Mask
-    """It is large enough: within a connection of QUIC, all that is so is a packet. Or an ICMP error quotes it."""
-    begins: _Mask
-    """It begins like a client's first Initial packet."""
-    is_data: _Mask
-    """It has a short header, as all packets behind the handshake have; no other packet can follow it."""
-
 
 def look(batch: DatagramBatch) -> Look:
     """Look at the first bytes (RFC 9000, sections 7.2, 14.1 and 17.2.2).
 
-    The fixed bit says nothing where both sides agreed to grease it (RFC 9287); the version does.
+    Within a connection all that is large enough is a packet, or an ICMP error that quotes one. What has a short header
+    is data: no other packet can follow it. The fixed bit says nothing where both sides agreed to grease it (RFC 9287);
+    the version does.
     """
     may_hold = batch.captured >= _SMALLEST
     begins, is_data = np.zeros(len(batch), bool), np.zeros(len(batch), bool)

@@ -1,4 +1,4 @@
-"""Which associations of DTLS and connections of QUIC does a capture hold, and when is one over? For `api`."""
+"""Which associations of DTLS and connections of QUIC does a capture hold, and when is one over? For `analysis`."""
 
 from collections import OrderedDict
 

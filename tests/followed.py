@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from analyzer import api
+from analyzer import analysis, api
 from analyzer.assembly import Assembler
 from analyzer.results import HandshakeReport
 from analyzer.secrets import Secrets
@@ -28,7 +28,7 @@ def handshakes(capture: Path | bytes, **options: Any) -> list[Handshake]:
                 found.extend(follower.session.handshakes)
             return super().reports(follower, *rest)
 
-    with patch.object(api, "Assembler", Collector):
+    with patch.object(analysis, "Assembler", Collector):
         api.analyze(capture if isinstance(capture, bytes) else str(capture), **options)
     return found
 

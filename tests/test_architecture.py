@@ -19,6 +19,7 @@ FLOORS = (
     ("pki",),
     ("diagnosis",),
     ("assembly", "associations", "chains", "profiles", "secrets", "truststores"),  # what the wiring needs
+    ("analysis",),
     ("api",),
     ("diagram", "graph", "inventory", "report"),
     ("archive",),

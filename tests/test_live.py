@@ -16,7 +16,7 @@ from manifest import CAPTURES
 from quictalk import Connection
 from talk import Talk, capture, client_hello, server_hello, tls12, tls13
 
-from analyzer import api
+from analyzer import analysis, api
 from analyzer.cli import main
 from analyzer.report import serialize
 from analyzer.results import HandshakeReport
@@ -78,8 +78,8 @@ class Pipe:
 @pytest.fixture
 def pipe(monkeypatch):
     """One whose reader does not wait for long."""
-    monkeypatch.setattr(api, "_PATIENCE", 0.005)
-    monkeypatch.setattr(api, "_SETTLING", 0)
+    monkeypatch.setattr(analysis, "_PATIENCE", 0.005)
+    monkeypatch.setattr(analysis, "_SETTLING", 0)
     made = Pipe()
     yield made
     made.file.close()

@@ -4,8 +4,6 @@ from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
 from itertools import chain, islice
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.net.bygone import Bygone
+from analyzer.net.endpoints import Ends, RawEndpoint, endpoint
 from analyzer.net.rows import ACK, MARKS, SYN, Rows
 from analyzer.net.segments import SegmentBatch
 from analyzer.results import Endpoint
@@ -25,10 +24,6 @@ _MODULUS = 1 << 32
 
 Span = tuple[int, int, int]
 """(direction, first row, row behind the last) of `Rows`."""
-_RawEndpoint = tuple[int, int, int, int]
-"""Family, upper and lower half of the address, and port."""
-_Key = tuple[_RawEndpoint, _RawEndpoint]
-"""The two ends of a connection, the lower one first: it sends in direction 0."""
 Opening = tuple[int, int, int, int, int]
 """Frame, time, direction, flags and sequence number of a SYN."""
 
@@ -41,7 +36,7 @@ class Connection:
     """How many connections began before it."""
     first_frame: int
     """The frame in which it begins."""
-    raw_endpoints: _Key
+    raw_endpoints: Ends
     """Family, upper and lower half of the address, and port of either side."""
     initial_sequence: list[int | None]
     """Per direction, what Wireshark takes for the initial sequence number."""
@@ -57,13 +52,7 @@ class Connection:
 
     def endpoint(self, direction: int) -> Endpoint:
         """Address and port of the side that sends in `direction`."""
-        return _endpoint(*self.raw_endpoints[direction])
-
-
-@lru_cache(128)
-def _endpoint(family: int, high: int, low: int, port: int) -> Endpoint:
-    address = IPv4Address(low) if family == 4 else IPv6Address(high << 64 | low)
-    return Endpoint(str(address), port)
+        return endpoint(*self.raw_endpoints[direction])
 
 
 @dataclass(slots=True)
@@ -107,7 +96,7 @@ class ConnectionTable:
 
     def __init__(self, capacity: int, remembered: int) -> None:
         """Follow `capacity` connections at once, and know late segments of `remembered` others that are over."""
-        self._followed: OrderedDict[_Key, Connection] = OrderedDict()
+        self._followed: OrderedDict[Ends, Connection] = OrderedDict()
         self._capacity = capacity
         self.bygone = Bygone(remembered)
         self._skipped: list[int] = []
@@ -147,7 +136,7 @@ class ConnectionTable:
             del self._followed[connection.raw_endpoints]
             self.bygone.remember(connection.raw_endpoints, connection.initial_sequence)
 
-    def _known(self, key: _Key) -> Connection | None:
+    def _known(self, key: Ends) -> Connection | None:
         """The connection of these ends; of one that is over, what is left of it."""
         connection = self._followed.get(key)
         if connection is None and (initial := self.bygone.find(key)) is not None:
@@ -162,7 +151,7 @@ class ConnectionTable:
         slices = _Slices(batch)
         rows = slices.rows()
         groups = _groups(slices)
-        pieces: list[tuple[int, _Key, Connection | None, _Group]] = []
+        pieces: list[tuple[int, Ends, Connection | None, _Group]] = []
         for key, group in groups.items():
             connection = self._known(key)
             if connection is not None:
@@ -251,7 +240,7 @@ class _Slices:
                 fresh[1:] |= column[1:] != column[:-1]
         return fresh
 
-    def _endpoints(self, side: str) -> Iterable[_RawEndpoint]:
+    def _endpoints(self, side: str) -> Iterable[RawEndpoint]:
         batch, rows = self._batch, self.order[self.starts]
         columns = (batch.family, *(getattr(batch, f"{side}_{part}") for part in ("high", "low", "port")))
         return zip(*(column[rows].tolist() for column in columns), strict=True)
@@ -278,7 +267,7 @@ class _Slices:
         numbers, latest = (self._batch.acknowledgment[some] for some in (rows, self.order[with_ack[last]]))
         return np.where(first <= last, rows, -1).tolist(), numbers.tolist(), latest.tolist()
 
-    def syns(self) -> Iterator[tuple[_Key, int, int]]:
+    def syns(self) -> Iterator[tuple[Ends, int, int]]:
         """Ends, direction and sequence number of every SYN."""
         at = self._kept[(self.flags[self._kept] & SYN) != 0]
         indexes = np.searchsorted(self.starts, at, "right") - 1
@@ -307,9 +296,9 @@ def _hashes(high: NDArray[np.uint64], low: NDArray[np.uint64], port: NDArray[np.
     return hashes
 
 
-def _groups(slices: _Slices) -> dict[_Key, _Group]:
+def _groups(slices: _Slices) -> dict[Ends, _Group]:
     """Slices by pair of endpoints."""
-    groups: dict[_Key, _Group] = {}
+    groups: dict[Ends, _Group] = {}
     initial = slices.initial()
     acknowledging, acknowledgment, acknowledged = slices.acknowledging()
     bounds = slices.bounds.tolist()

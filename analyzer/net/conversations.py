@@ -1,19 +1,14 @@
 """Which conversation does each datagram belong to? Streams are numbered as Wireshark numbers them (udp.stream)."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.net.endpoints import Ends, RawEndpoint, endpoint
 from analyzer.net.segments import DatagramBatch
 from analyzer.results import Endpoint
-
-_RawEndpoint = tuple[int, int, int, int]
-"""Family, upper and lower half of the address, and port."""
-_Ends = tuple[_RawEndpoint, _RawEndpoint]
-"""The two ends of a conversation, the lower one first: it sends in direction 0."""
 
 _SLOTS = 16
 """Bits of the place that a conversation has among those seen last."""
@@ -30,16 +25,14 @@ class Conversation:
     """What the table knows it by."""
     stream: int
     """Wireshark's udp.stream."""
-    raw_endpoints: _Ends
+    raw_endpoints: Ends
     """Family, upper and lower half of the address, and port of either side."""
     follower: Any = None
     """What the floors above keep of it."""
 
     def endpoint(self, direction: int) -> Endpoint:
         """Address and port of the side that sends in `direction`."""
-        family, high, low, port = self.raw_endpoints[direction]
-        address = IPv4Address(low) if family == 4 else IPv6Address(high << 64 | low)
-        return Endpoint(str(address), port)
+        return endpoint(*self.raw_endpoints[direction])
 
 
 @dataclass(slots=True)
@@ -198,6 +191,6 @@ def _mixed(end: NDArray[np.uint64], rest: NDArray[np.uint64]) -> NDArray[np.uint
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _endpoint(batch: DatagramBatch, side: str, row: int) -> _RawEndpoint:
+def _endpoint(batch: DatagramBatch, side: str, row: int) -> RawEndpoint:
     high, low, port = (int(getattr(batch, f"{side}_{part}")[row]) for part in ("high", "low", "port"))
     return int(batch.family[row]), high, low, port

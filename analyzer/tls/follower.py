@@ -282,10 +282,9 @@ class Follower:
                 starts = {direction: at for direction, at in starts.items() if self._is_synchronized(direction)}
             self._begin(client, starts, prologue.framing)
             return
-        hello = next((found for d in (client, 1 - client) if (found := _find_hello(d, early[d])) is not None), None)
-        if hello is not None:
-            self._begin(hello[0], {hello[0]: hello[1]}, None)
-            return
+        for direction in (client, 1 - client):
+            if self._begin_with_hello(direction, early[direction]):
+                return
         size = max(len(prefix) for prefix in prefixes)
         self.heads = [prefix[:_HEAD_BYTES] for prefix in prefixes]
         whole = all(self._is_synchronized(d) and not _starts_with_gap(early[d]) for d in (0, 1) if early[d])
@@ -314,11 +313,16 @@ class Follower:
                 missing = _HEAD_BYTES - len(self.heads[direction])
                 if pieces[0].begin == len(self.heads[direction]):
                     self.heads[direction] += _prefix(pieces, missing)
-            hello = _find_hello(direction, pieces)
-            if hello is not None:
-                self._begin(direction, {direction: hello[1]}, None)
+            if self._begin_with_hello(direction, pieces):
                 return
         self._stop_search()
+
+    def _begin_with_hello(self, direction: int, pieces: list[Piece]) -> bool:
+        """TLS begins where a ClientHello begins a segment, if one does."""
+        start = _find_hello(pieces)
+        if start is not None:
+            self._begin(direction, {direction: start}, None)
+        return start is not None
 
     def _stop_search(self) -> None:
         if any(stream is not None and stream.next >= _UNKNOWN_BYTES for stream in self.streams):
@@ -459,13 +463,13 @@ def _has_record(pieces: list[Piece]) -> bool:
     )
 
 
-def _find_hello(direction: int, pieces: list[Piece]) -> tuple[int, int] | None:
-    """Direction and position of a ClientHello at the start of a segment."""
+def _find_hello(pieces: list[Piece]) -> int | None:
+    """Position of a ClientHello at the start of a segment."""
     for piece in pieces:
         if isinstance(piece, Stretch):
             for start in piece.segment_starts():
                 if piece.end - start >= _HELLO_BYTES and _is_hello(piece.read(start, _HELLO_BYTES)):
-                    return direction, start
+                    return start
     return None
 
 

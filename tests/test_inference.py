@@ -25,6 +25,7 @@ from talk import (
 from analyzer.results import HandshakeReport
 from analyzer.tls.inference import JSSE_PADDING, Inference, Sizes, client_flight, infer
 from analyzer.tls.inference.sizes import SMALLEST_CERTIFICATE
+from analyzer.tls.inference.sizes import expected as expected_sizes
 
 SHA256, SHA384, CCM_8 = AES_128_GCM_SHA256, AES_256_GCM_SHA384, AES_128_CCM_8_SHA256
 ASKS = [23, 108, 1731, 281, 69]
@@ -85,9 +86,8 @@ def test_lengths(sizes: Sizes, finished: int, empty: int, declined: int, alert_:
 
 @pytest.mark.parametrize(("hash_length", "tag"), [(32, 16), (48, 16), (32, 8)])
 def test_no_two_flights_without_a_certificate_look_alike(hash_length: int, tag: int) -> None:
-    both = [Sizes(hash_length, tag, padding) for padding in (0, JSSE_PADDING)]
-    shapes = [s for size in both for s in client_flight._shapes(size, with_settings=True)]
-    begins = [(tuple(length for length, _ in shape.records), shape.answer) for shape in shapes]
+    both = expected_sizes(hash_length, tag)
+    begins = [(shape.lengths, shape.answer) for shape in client_flight._shapes(both, with_settings=True)]
     for (first, one), (second, other) in combinations(begins, 2):
         assert one == other or first[: len(second)] != second[: len(first)]
     assert not {first[0] for first, _ in begins} & {size.alert for size in both}

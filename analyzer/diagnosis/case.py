@@ -181,8 +181,7 @@ class Case:
         flight = [sent for sent in hidden if sent.sender == "server"]
         if self.sizes is not None and self.sizes.cut is not None:
             return flight[: flight.index(self.sizes.cut) + 1]
-        paddings = (0, inference.JSSE_PADDING)
-        sizes = [inference.Sizes(facts.suite.hash_length, facts.suite.tag_length or 16, each) for each in paddings]
+        sizes = inference.expected(facts.suite.hash_length, facts.suite.tag_length or 16)
         if len(flight) < 2 or len(flight) != len(hidden) or flight[-1].length not in {size.alert for size in sizes}:
             return []
         return [] if any(sent.length == size.finished for sent in flight for size in sizes) else flight

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analyzer.results import Basis, Evidence, Outcome, Sender
 from analyzer.tls.handshake import SSLV2, Alert, Handshake, Sent
-from analyzer.tls.inference import JSSE_PADDING, Inference, Sizes
+from analyzer.tls.inference import Inference, expected
 from analyzer.tls.registry import alert_description
 
 
@@ -157,7 +157,7 @@ def _judge_silence(handshake: Handshake, done: Sent, *, answered: bool) -> End:
 def _hidden_refusal(handshake: Handshake, finished: Sent, replies: list[Sent]) -> Sent | None:
     """The server's first answer, where its secrets are not known and all that it sends is as long as an alert."""
     tag = (handshake.suite.tag_length if handshake.suite else None) or 16
-    alerts = {Sizes(0, tag, padding).alert for padding in (0, JSSE_PADDING)}
+    alerts = {size.alert for size in expected(0, tag)}
     if not replies or any(sent.protection != "encrypted" or sent.length not in alerts for sent in replies):
         return None
     first = replies[0].frame

@@ -11,9 +11,9 @@ from analyzer.tls.handshake import Handshake
 from analyzer.tls.inference.aftermath import judge_acceptance, judge_afterwards, judge_padded_reply
 from analyzer.tls.inference.client_flight import judge_client, without_early_data
 from analyzer.tls.inference.server_flight import judge_cut, judge_server, server_flight
-from analyzer.tls.inference.sizes import JSSE_PADDING, Answer, Inference, Records, Sizes, are_padded
+from analyzer.tls.inference.sizes import JSSE_PADDING, Answer, Inference, Records, Sizes, are_padded, expected
 
-__all__ = ["JSSE_PADDING", "Answer", "Inference", "Records", "Sizes", "infer"]
+__all__ = ["JSSE_PADDING", "Answer", "Inference", "Records", "Sizes", "expected", "infer"]
 
 
 def infer(handshake: Handshake) -> Inference:
@@ -32,15 +32,13 @@ def infer(handshake: Handshake) -> Inference:
         result.because(None, "server", "The cipher suite is not known, so sizes tell nothing.")
         return result
     begin = next(i for i, sent in enumerate(handshake.sent) if sent.message is hello)
-    protected = [
-        (i, sent)
-        for i, sent in enumerate(handshake.sent)
-        if i > begin and sent.name == "application_data" and sent.protection == "encrypted"
-    ]
+    server: Records = []
+    client: Records = []
+    for i, sent in enumerate(handshake.sent):
+        if i > begin and sent.name == "application_data" and sent.protection == "encrypted":
+            (client if sent.sender == "client" else server).append((i, sent))
     tag = suite.tag_length or suite.mac_length or 16
-    sizes = [Sizes(suite.hash_length, tag, padding) for padding in (0, JSSE_PADDING)]
-    server = [(i, sent) for i, sent in protected if sent.sender == "server"]
-    client = [(i, sent) for i, sent in protected if sent.sender == "client"]
+    sizes = expected(suite.hash_length, tag)
     if handshake.first("finished", "client") is not None:
         client = []  # its flight was read, and what is still encrypted comes behind it
     client = without_early_data(handshake, client, server, sizes, result)

@@ -1,7 +1,14 @@
 """What comes behind the client's flight: does the server go on, refuse, or ask for a certificate later?"""
 
 from analyzer.tls.handshake import Handshake
-from analyzer.tls.inference.sizes import SMALLEST_CERTIFICATE, SMALLEST_PACKED_ANSWER, Inference, Records, Sizes, began
+from analyzer.tls.inference.sizes import (
+    SMALLEST_CERTIFICATE,
+    SMALLEST_PACKED_ANSWER,
+    Expected,
+    Inference,
+    Records,
+    began,
+)
 
 _CONTEXTS = range(1, 65)
 """Lengths of the context that such a request and its answer have: 16 of NSS, 32 of OpenSSL."""
@@ -12,7 +19,7 @@ _SIGNATURES = frozenset(
 
 
 def judge_acceptance(
-    handshake: Handshake, server: Records, client: Records, sizes: list[Sizes], result: Inference
+    handshake: Handshake, server: Records, client: Records, sizes: Expected, result: Inference
 ) -> None:
     """What the server does behind the client's flight."""
     if result.client_finished is None:
@@ -42,7 +49,7 @@ def judge_acceptance(
         result.because(first, "server", says)
 
 
-def judge_padded_reply(server: Records, client: Records, sizes: list[Sizes], result: Inference) -> None:
+def judge_padded_reply(server: Records, client: Records, sizes: Expected, result: Inference) -> None:
     """A server that pads sends nothing shorter than an alert: something longer is none."""
     done = next(i for i, sent in client if sent is result.client_finished)
     later = [sent for i, sent in server if i > done and began(sent) > client[0][1].frame]
@@ -52,7 +59,7 @@ def judge_padded_reply(server: Records, client: Records, sizes: list[Sizes], res
     result.unclear = bool(later) and not result.accepted
 
 
-def _go_on(server: Records, client: Records, sizes: list[Sizes]) -> bool:
+def _go_on(server: Records, client: Records, sizes: Expected) -> bool:
     """Whether both sides exchange more than an answer and alerts."""
     if not client:
         return False
@@ -72,7 +79,7 @@ def _client_left(handshake: Handshake, client: Records, done: int, index: int, a
 
 
 def judge_afterwards(
-    handshake: Handshake, server: Records, client: Records, sizes: list[Sizes], result: Inference
+    handshake: Handshake, server: Records, client: Records, sizes: Expected, result: Inference
 ) -> None:
     """Post-handshake authentication: a request, and then a client's flight in the midst of its data."""
     hello, done = handshake.client_hello, result.client_finished
@@ -111,9 +118,7 @@ def judge_afterwards(
         _judge_packed_afterwards(server, later, begin, sizes, result)
 
 
-def _judge_packed_afterwards(
-    server: Records, later: Records, begin: int, sizes: list[Sizes], result: Inference
-) -> None:
+def _judge_packed_afterwards(server: Records, later: Records, begin: int, sizes: Expected, result: Inference) -> None:
     """A client that packs its flight (NSS) answers a request with one record, which data may look like, too."""
     ahead = begin
     for index, sent in later:

@@ -1,6 +1,6 @@
 """What does the client's flight hold: Finished, an empty Certificate and Finished, an alert, or a Certificate?"""
 
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from analyzer.tls.handshake import Handshake
@@ -10,9 +10,9 @@ from analyzer.tls.inference.sizes import (
     SMALLEST_CERTIFICATE,
     SMALLEST_PACKED_ANSWER,
     Answer,
+    Expected,
     Inference,
     Records,
-    Sizes,
     has_psk,
 )
 
@@ -27,7 +27,7 @@ _COMPRESSED_EMPTY = range(17, 37)
 
 
 def without_early_data(
-    handshake: Handshake, client: Records, server: Records, sizes: list[Sizes], result: Inference
+    handshake: Handshake, client: Records, server: Records, sizes: Expected, result: Inference
 ) -> Records:
     """The client's records behind its 0-RTT data (RFC 8446, section 4.2.10)."""
     hello = handshake.client_hello
@@ -52,23 +52,34 @@ class _Shape(NamedTuple):
     """A client's flight without a certificate."""
 
     answer: Answer
-    records: tuple[tuple[int, str], ...]
-    """Length of each record, and its messages."""
+    lengths: tuple[int, ...]
+    """Of its records."""
+    messages: tuple[str, ...]
+    """What each record holds."""
 
 
-def _shapes(size: Sizes, *, with_settings: bool) -> Iterator[_Shape]:
+@lru_cache
+def _shapes(sizes: Expected, *, with_settings: bool) -> list[_Shape]:
     """All flights without a certificate; `with_settings`: the client may send EncryptedExtensions first."""
-    yield _Shape("not-asked", ((size.finished, "finished"),))
-    yield _Shape("declined", ((size.empty_certificate, "certificate"), (size.finished, "finished")))
-    yield _Shape("declined", ((size.declined, "certificate, finished"),))
-    if with_settings:
-        own = "encrypted_extensions"
-        yield _Shape("not-asked", ((size.finished + _CLIENT_EXTENSIONS, f"{own}, finished"),))
-        yield _Shape("not-asked", ((size.of(_CLIENT_EXTENSIONS), own), (size.finished, "finished")))
-        yield _Shape("declined", ((size.declined + _CLIENT_EXTENSIONS, f"{own}, certificate, finished"),))
+    shapes: list[_Shape] = []
+    for size in sizes:
+        finished, declined = size.finished, size.declined
+        shapes += (
+            _Shape("not-asked", (finished,), ("finished",)),
+            _Shape("declined", (size.empty_certificate, finished), ("certificate", "finished")),
+            _Shape("declined", (declined,), ("certificate, finished",)),
+        )
+        if with_settings:
+            own = "encrypted_extensions"
+            shapes += (
+                _Shape("not-asked", (finished + _CLIENT_EXTENSIONS,), (f"{own}, finished",)),
+                _Shape("not-asked", (size.of(_CLIENT_EXTENSIONS), finished), (own, "finished")),
+                _Shape("declined", (declined + _CLIENT_EXTENSIONS,), (f"{own}, certificate, finished",)),
+            )
+    return shapes
 
 
-def judge_client(handshake: Handshake, client: Records, sizes: list[Sizes], result: Inference) -> None:
+def judge_client(handshake: Handshake, client: Records, sizes: Expected, result: Inference) -> None:
     """Finished, an empty Certificate and Finished, an alert, or else a Certificate?"""
     index, first = client[0]
     if handshake.has_hole("client", until=first):
@@ -77,13 +88,14 @@ def judge_client(handshake: Handshake, client: Records, sizes: list[Sizes], resu
     hello = handshake.client_hello
     with_settings = hello is not None and hello.extension(*_APPLICATION_SETTINGS) is not None
     # No two of all these shapes are equal: 69 and 85 of JSSE under SHA-256 and SHA-384 are no one else's.
-    for shape in (shape for size in sizes for shape in _shapes(size, with_settings=with_settings)):
-        flight = client[: len(shape.records)]
-        if [sent.length for _, sent in flight] == [length for length, _ in shape.records]:
+    begin = tuple(sent.length for _, sent in client[:2])
+    for shape in _shapes(sizes, with_settings=with_settings):
+        if begin[: len(shape.lengths)] == shape.lengths:
+            flight = client[: len(shape.lengths)]
             result.answer = shape.answer
             result.client_finished = flight[-1][1]
-            result.roles.update((i, names) for (i, _), (_, names) in zip(flight, shape.records, strict=True))
-            lengths = " ".join(str(length) for length, _ in shape.records)
+            result.roles.update((i, names) for (i, _), names in zip(flight, shape.messages, strict=True))
+            lengths = " ".join(map(str, shape.lengths))
             certificate = "an empty Certificate" if shape.answer == "declined" else "no Certificate"
             result.because(first, "client", f"The client's flight ({lengths}) is Finished and {certificate}.")
             return
@@ -107,7 +119,7 @@ def judge_client(handshake: Handshake, client: Records, sizes: list[Sizes], resu
     _judge_presented(client, sizes, result, may_hide=may_hide)
 
 
-def _is_empty_compressed(handshake: Handshake, client: Records, sizes: list[Sizes]) -> bool:
+def _is_empty_compressed(handshake: Handshake, client: Records, sizes: Expected) -> bool:
     """Whether the flight begins with a Certificate too small for any, of a client that knows compression."""
     hello = handshake.client_hello
     if hello is None or hello.extension(_COMPRESSION) is None or len(client) < 2:
@@ -116,7 +128,7 @@ def _is_empty_compressed(handshake: Handshake, client: Records, sizes: list[Size
     return any(second == size.finished and first - size.of(0) in _COMPRESSED_EMPTY for size in sizes)
 
 
-def _judge_presented(client: Records, sizes: list[Sizes], result: Inference, *, may_hide: bool) -> None:
+def _judge_presented(client: Records, sizes: Expected, result: Inference, *, may_hide: bool) -> None:
     """Nothing else fits: the first record begins with a Certificate that is not empty.
 
     Unless it `may_hide` something else of any size: 0-RTT data that was rejected, or application settings.

@@ -6,6 +6,8 @@ that only the client's flight tells: all that it may hold beside a Certificate h
 sixteen bytes for each record (section 7): that of the client's flight tells whether the capture holds all of it.
 """
 
+from functools import cached_property
+
 from analyzer.tls.handshake import Handshake
 from analyzer.tls.inference.sizes import Answer, Inference, Records, Sizes
 
@@ -19,19 +21,17 @@ _MOST_ACKNOWLEDGED = 64
 class DtlsSizes(Sizes):
     """Lengths of protected records under one cipher suite."""
 
-    __slots__ = ()
-
-    @property
+    @cached_property
     def finished(self) -> int:
         """A Finished alone."""
         return self.of(_HEADER + self.hash_length)
 
-    @property
+    @cached_property
     def empty_certificate(self) -> int:
         """A Certificate without entries."""
         return self.of(_HEADER + 4)
 
-    @property
+    @cached_property
     def declined(self) -> int:
         """An empty Certificate and Finished in one record."""
         return self.of(2 * _HEADER + 4 + self.hash_length)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from analyzer.tls.handshake import Handshake
-from analyzer.tls.inference.sizes import COMPARED, FULL_RECORD, Inference, Records, Sizes, has_psk
+from analyzer.tls.inference.sizes import COMPARED, FULL_RECORD, Expected, Inference, Records, Sizes, has_psk
 
 _SMALLEST_SERVER_FLIGHT = 300
 """Smaller than all records together of a server that sends a certificate."""
@@ -12,7 +12,7 @@ _FRAGMENTS = (512, 1024, 2048, 4096, 8192)
 """Contents of records at which servers are told to split, and those of max_fragment_length (RFC 6066)."""
 
 
-def server_flight(server: Records, client: Records, sizes: list[Sizes]) -> Records:
+def server_flight(server: Records, client: Records, sizes: Expected) -> Records:
     """The server's records up to its Finished, where it stands alone in one; else those before the client's."""
     before = [(i, sent) for i, sent in server if not client or i < client[0][0]]
     finished = {size.finished for size in sizes}
@@ -40,7 +40,7 @@ def messages(flight: Records) -> list[int]:
     return lengths
 
 
-def judge_server(handshake: Handshake, flight: Records, sizes: list[Sizes], result: Inference) -> None:
+def judge_server(handshake: Handshake, flight: Records, sizes: Expected, result: Inference) -> None:
     """EncryptedExtensions, [CertificateRequest], Certificate, CertificateVerify, Finished: four or five?"""
     if not flight or has_psk(handshake):
         return
@@ -85,7 +85,7 @@ def _may_be_full(handshake: Handshake, length: int, size: Sizes) -> bool:
     return content in _FRAGMENTS or (limit is not None and content + 1 == int.from_bytes(limit))
 
 
-def judge_cut(handshake: Handshake, flight: Records, client: Records, sizes: list[Sizes], result: Inference) -> None:
+def judge_cut(handshake: Handshake, flight: Records, client: Records, sizes: Expected, result: Inference) -> None:
     """An alert instead of the rest of the server's flight, which the client answers with nothing but alerts."""
     if not flight or handshake.has_hole("server", until=flight[-1][1]):
         return

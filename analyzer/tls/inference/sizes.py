@@ -1,6 +1,8 @@
 """How long is each protected record of TLS 1.3's flights, and what do lengths tell?"""
 
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from math import gcd
 from typing import Literal
 
 from analyzer.results import Evidence, Sender
@@ -21,7 +23,7 @@ _BLOCKS = (4096, 2048, 1024, 512, 256, 128, 64, 32)
 Answer = Literal["not-asked", "declined", "presented", "refused-server", "unknown"]
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sizes:
     """Lengths of protected records, as in their headers, under one cipher suite."""
 
@@ -33,30 +35,40 @@ class Sizes:
         """Length of a record with so many bytes of content."""
         return content + 1 + self.padding + self.tag_length
 
-    @property
+    @cached_property
     def finished(self) -> int:
         """A Finished alone."""
         return self.of(4 + self.hash_length)
 
-    @property
+    @cached_property
     def empty_certificate(self) -> int:
         """A Certificate without entries."""
         return self.of(8)
 
-    @property
+    @cached_property
     def declined(self) -> int:
         """An empty Certificate and Finished in one record."""
         return self.of(12 + self.hash_length)
 
-    @property
+    @cached_property
     def alert(self) -> int:
         """An alert."""
         return self.of(2)
 
-    @property
+    @cached_property
     def end_of_early_data(self) -> int:
         """An EndOfEarlyData."""
         return self.of(4)
+
+
+Expected = tuple[Sizes, Sizes]
+"""Lengths without padding, and with that of JSSE."""
+
+
+@lru_cache
+def expected(hash_length: int, tag_length: int) -> Expected:
+    """The lengths that most stacks give to records, and those of JSSE."""
+    return Sizes(hash_length, tag_length), Sizes(hash_length, tag_length, JSSE_PADDING)
 
 
 @dataclass(slots=True)
@@ -106,7 +118,8 @@ def are_padded(records: Records, sender: Sender, tag: int, result: Inference) ->
     """
     contents = {sent.length - tag for _, sent in records[:COMPARED] if sent.length > tag}
     contents.discard(FULL_RECORD)
-    block = next((block for block in _BLOCKS if contents and all(content % block == 0 for content in contents)), None)
+    common = gcd(*contents)
+    block = next((block for block in _BLOCKS if contents and common % block == 0), None)
     if block is not None:
         says = f"The {sender}'s protected records hold multiples of {block} bytes, as padding makes them."
         result.because(records[0][1], sender, f"{says} Their sizes tell nothing.")

@@ -1,12 +1,14 @@
 """How is a classic pcap file read (draft-ietf-opsawg-pcap)?"""
 
 import struct
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import FrameBatch
 from analyzer.capture.records import Walk, gather, nanoseconds, numbers
+from analyzer.capture.starts import Offsets, Starts
 from analyzer.issues import Issues
 from analyzer.settings import Limits
 
@@ -56,29 +58,22 @@ class Pcap:
 
     def walk(self, buffer: NDArray[np.uint8], start: int, end: int) -> Walk:
         """Read the records between `start`, where one begins, and `end`."""
-        header, unpack, view = self._record_header, self._unpack_length, buffer.data
-        offsets: list[int] = []
-        append = offsets.append
-        at, last = start, end - header
-        while at <= last:
-            append(at)
-            (length,) = unpack(view, at)
-            at += header + length
-        if not offsets:
+        header = self._record_header
+        starts, at = self._starts(buffer, start, end)
+        if not len(starts):
             return Walk(None, start, header)
 
-        starts = np.array(offsets, dtype=np.int64)
         rows = gather(buffer, starts, 16, self._order)
         captured = rows[:, self._captured].astype(np.int64)
         too_long = np.flatnonzero(captured > self._limit)
-        whole = len(offsets)
+        whole = len(starts)
         walk = Walk(None, at, header)
         if too_long.size:
             whole = int(too_long[0])
-            walk = Walk(None, offsets[whole], damage=f"a frame of {captured[whole]} bytes")
+            walk = Walk(None, int(starts[whole]), damage=f"a frame of {captured[whole]} bytes")
         elif at > end:
             whole -= 1
-            walk = Walk(None, offsets[whole], at - offsets[whole])
+            walk = Walk(None, int(starts[whole]), at - int(starts[whole]))
         if whole:
             rows = rows[:whole]
             walk.frames = FrameBatch(
@@ -92,6 +87,27 @@ class Pcap:
             )
             self._frames += whole
         return walk
+
+    def _starts(self, buffer: NDArray[np.uint8], start: int, end: int) -> tuple[Offsets, int]:
+        """Where records begin whose headers end before `end`, and where the one behind them would."""
+        header, unpack, view = self._record_header, self._unpack_length, buffer.data
+        starts = Starts(start)
+        append = starts.single.append
+        at, last = start, end - header
+        while at <= last:
+            stop = min(starts.pause, last)
+            while at <= stop:
+                append(at)
+                (length,) = unpack(view, at)
+                at += header + length
+            at = starts.foresee(at, end, partial(self._fit, buffer))
+        return starts.all(), at
+
+    def _fit(self, buffer: NDArray[np.uint8], starts: Offsets, sizes: Offsets) -> NDArray[np.bool_]:
+        """Whether the records there have these sizes, with their headers."""
+        lengths = gather(buffer, starts + 4 * self._captured, 4, self._order)[:, 0]
+        fit: NDArray[np.bool_] = lengths == sizes - self._record_header
+        return fit
 
 
 def _variant(head: bytes) -> tuple[str, int, int, int]:

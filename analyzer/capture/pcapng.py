@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.batch import FrameBatch
 from analyzer.capture.records import Walk, gather, numbers
+from analyzer.capture.starts import Offsets, Starts
 from analyzer.issues import Issues
 from analyzer.settings import Limits
 
@@ -114,9 +116,9 @@ class Pcapng:
         walk = Walk(None, start)
         runs: list[FrameBatch] = []
         while not (walk.need or walk.skip or walk.damage):
-            offsets, kind, block = self._run(view, walk)
-            if offsets:
-                runs += self._columns(buffer, np.array(offsets, dtype=np.int64), walk)
+            starts, kind, block = self._run(buffer, view, walk)
+            if len(starts):
+                runs += self._columns(buffer, starts, walk)
             if walk.skip:
                 self._frames += kind in _NUMBERED
             elif not (walk.need or walk.damage):
@@ -126,14 +128,14 @@ class Pcapng:
             walk.frames = runs[0] if len(runs) == 1 else _concatenate(runs)
         return walk
 
-    def _run(self, view: memoryview, walk: Walk) -> tuple[list[int], int, memoryview]:
+    def _run(self, buffer: NDArray[np.uint8], view: memoryview, walk: Walk) -> tuple[Offsets, int, memoryview]:
         """Where numbered blocks begin, from `walk.stop` to the next block that changes the state.
 
         `walk.stop` moves to that block, whose type and bytes follow, or to where something is amiss.
         """
         unpack, end = self._unpack, len(view)
-        offsets: list[int] = []
-        append = offsets.append
+        starts = Starts(walk.stop)
+        append = starts.single.append
         at, kind, after = walk.stop, 0, 0
         while True:
             if at + 12 > end:
@@ -143,7 +145,7 @@ class Pcapng:
             after = at + (length + 3 & -4)  # some writers forget to count the padding
             if kind == _ENHANCED and length >= 32 and after <= end:
                 append(at)
-                at = after
+                at = after if after <= starts.pause else starts.foresee(after, end, partial(self._fit, buffer))
                 continue
             if kind == _SECTION:
                 order = _byte_order(view[at + 8 : at + 12])
@@ -173,7 +175,13 @@ class Pcapng:
                 break
             at = after
         walk.stop = at
-        return offsets, kind, view[at:after]
+        return starts.all(), kind, view[at:after]
+
+    def _fit(self, buffer: NDArray[np.uint8], starts: Offsets, sizes: Offsets) -> NDArray[np.bool_]:
+        """Whether the blocks there are enhanced packet blocks of these sizes."""
+        kind, length = gather(buffer, starts, 8, self._order).T
+        fit: NDArray[np.bool_] = (kind == _ENHANCED) & (length >= 32) & (_round_up(length.astype(np.int64)) == sizes)
+        return fit
 
     def _columns(self, buffer: NDArray[np.uint8], starts: NDArray[np.int64], walk: Walk) -> list[FrameBatch]:
         """The frames among the blocks at `starts`, if there are any; `walk` ends at a damaged block."""

@@ -73,11 +73,10 @@ def _report(sent: Sent, checked: Verification) -> ProofReport:
     return ProofReport(sent.sender, sent.name, checked.status, checked.algorithm, sent.frame, checked.reason)
 
 
-def _doubt(checked: Verification, missing: str | None) -> Verification:
+def _doubted(checked: Verification, handshake: Handshake, sent: Sent) -> Verification:
     """Where the capture may lack something of what is covered, a failure says nothing."""
-    if checked.status == "fail" and missing is not None:
-        return Verification("undetermined", checked.algorithm, missing)
-    return checked
+    missing = lacks(handshake, sent) if checked.status == "fail" else None
+    return checked if missing is None else Verification("undetermined", checked.algorithm, missing)
 
 
 # Signatures
@@ -88,46 +87,46 @@ def _key_exchange(handshake: Handshake, suite: Suite, version: int, key_of: "Key
     sent = handshake.first("server_key_exchange", "server")
     if sent is None or not isinstance(sent.message, messages.ServerKeyExchange):
         return []
-    missing = lacks(handshake, sent)
     if suite.key_exchange not in SERVER_EXCHANGES:
-        why = missing or f"what it says is not known for key exchange {suite.key_exchange}"
+        why = lacks(handshake, sent) or f"what it says is not known for key exchange {suite.key_exchange}"
         return [_report(sent, Verification("undetermined", None, why))]
     said = sent.message.parameters(suite, version)
     hello, answer = handshake.client_hello, handshake.server_hello
     if isinstance(said, messages.MalformedMessage):
-        return [_report(sent, _doubt(Verification("fail", None, f"it is malformed: {said.reason}"), missing))]
+        malformed = Verification("fail", None, f"it is malformed: {said.reason}")
+        return [_report(sent, _doubted(malformed, handshake, sent))]
     if said.signature is None:
         return []
     if hello is None or answer is None:
-        return [_report(sent, Verification("undetermined", None, missing))]
+        return [_report(sent, Verification("undetermined", None, lacks(handshake, sent)))]
     content = hello.random + answer.random + said.signed
     key = _key(handshake, sent, key_of)
     if isinstance(key, str):
         return [_report(sent, Verification("undetermined", None, key))]
-    return [_report(sent, _doubt(verify(key, said.signature_scheme, content, said.signature), missing))]
+    checked = verify(key, said.signature_scheme, content, said.signature)
+    return [_report(sent, _doubted(checked, handshake, sent))]
 
 
 def _certificate_verify(handshake: Handshake, sent: Sent, suite: Suite, version: int, key_of: "KeyOf") -> Verification:
     """One side's signature of all messages before."""
-    missing = lacks(handshake, sent)
     if not isinstance(sent.message, messages.CertificateVerify):
-        return _doubt(Verification("fail", None, "it is malformed"), missing)
+        return _doubted(Verification("fail", None, "it is malformed"), handshake, sent)
     key = _key(handshake, sent, key_of)
     if isinstance(key, str):
-        return Verification("undetermined", None, missing if handshake.is_tls13 and missing else key)
+        return Verification("undetermined", None, (lacks(handshake, sent) if handshake.is_tls13 else None) or key)
     if handshake.is_tls13 and suite.hash.lower() not in algorithms_available:
-        return Verification("undetermined", None, missing)
+        return Verification("undetermined", None, lacks(handshake, sent))
     content = covered(handshake, sent)
     if version == SSL3:
         master = handshake.decryption.master if handshake.decryption else None
         if master is None:
             return Verification("undetermined", None, "in SSL 3.0 it covers the master secret, which is not known")
         digest = keyschedule.ssl3_digest(master, content)
-        return _doubt(verify_digest(key, digest, sent.message.signature), missing)
+        return _doubted(verify_digest(key, digest, sent.message.signature), handshake, sent)
     if handshake.is_tls13:
         context = b" " * 64 + f"TLS 1.3, {sent.sender} CertificateVerify".encode() + b"\0"
         content = context + new(suite.hash.lower(), content).digest()
-    return _doubt(verify(key, sent.message.signature_scheme, content, sent.message.signature), missing)
+    return _doubted(verify(key, sent.message.signature_scheme, content, sent.message.signature), handshake, sent)
 
 
 def _key(handshake: Handshake, signed: Sent, key_of: "KeyOf") -> "PublicKeyTypes | str":
@@ -169,7 +168,8 @@ def _closed_tls13(handshake: Handshake, presented: bool) -> list[ProofReport]:
 def _finished(handshake: Handshake, suite: Suite, version: int) -> list[ProofReport]:
     """Both sides' MACs of the transcript, as far as secrets open them."""
     found: list[ProofReport] = []
-    ends = [(one, one.message) for one in transcript(handshake) if isinstance(one.message, messages.Finished)]
+    whole = transcript(handshake) if handshake.decryption is not None else []
+    ends = [(one, one.message) for one in whole if isinstance(one.message, messages.Finished)]
     for sent, message in ends[:_MOST]:
         expected = _verify_data(handshake, sent, suite, version)
         if expected is not None:
@@ -203,4 +203,4 @@ def _mac(
     name = suite.hash.lower() if version >= TLS12 else "md5_sha1"
     if compare_digest(message.verify_data, expected):
         return Verification("pass", name)
-    return _doubt(Verification("fail", name, "it is not the MAC of the messages before"), lacks(handshake, sent))
+    return _doubted(Verification("fail", name, "it is not the MAC of the messages before"), handshake, sent)

@@ -1,6 +1,7 @@
 """Did the holder of this key make this signature of a handshake message? (RFC 8446, section 4.2.3.)"""
 
 from collections.abc import Callable
+from functools import cache
 from hashlib import md5, sha1
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -91,14 +92,14 @@ def _fits(key: "PublicKeyTypes", scheme: int | None, content: bytes, signature: 
     if scheme is None:
         return _fits_digest(key, md5(content).digest() + sha1(content).digest(), signature)
     kind, digest = _kind(scheme)
-    match key:
-        case rsa.RSAPublicKey() if kind == "RSA":
+    match kind, key:
+        case "RSA", rsa.RSAPublicKey():
             key.verify(signature, content, padding.PKCS1v15(), digest)
-        case rsa.RSAPublicKey() if kind == "RSA-PSS":
+        case "RSA-PSS", rsa.RSAPublicKey():
             key.verify(signature, content, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
-        case dsa.DSAPublicKey() if kind == "DSA":
+        case "DSA", dsa.DSAPublicKey():
             key.verify(signature, content, digest)
-        case ec.EllipticCurvePublicKey() if kind == "ECDSA":
+        case "ECDSA", ec.EllipticCurvePublicKey():
             key.verify(signature, content, ec.ECDSA(digest))
         case _:
             return False
@@ -117,6 +118,7 @@ def _kind(scheme: int) -> "tuple[str, HashAlgorithm]":
     return kind, _hash(scheme >> 8)
 
 
+@cache
 def _hash(number: int) -> "HashAlgorithm":
     from cryptography.hazmat.primitives import hashes
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from analyzer.results import Protection, Sender
-from analyzer.tls import messages, states
+from analyzer.tls import messages
 from analyzer.tls.record import Hole
 from analyzer.tls.registry import Suite, as_tls, suite
 
@@ -138,8 +138,6 @@ class Handshake:
     """Wire version that was agreed, such as 0x0303; drafts of TLS 1.3 as 0x0304."""
     sslv2_cipher: int | None = None
     """The cipher kind of an SSLv2 handshake, which the client chooses."""
-    state: str = states.START
-    """Where the walk through the transition table stands."""
     truncated: bool = False
     """A limit bit: not all of it was kept."""
     kept_bytes: int = 0
@@ -200,11 +198,6 @@ class Handshake:
         """The agreed cipher suite, where it is known."""
         return suite(self.server_hello.cipher_suite) if self.server_hello else None
 
-    @property
-    def table(self) -> tuple[states.Transition, ...]:
-        """The transition table of its version."""
-        return states.TLS13 if self.is_tls13 else states.TLS12
-
     def has_hole(self, sender: Sender | None = None, *, until: Sent | None = None) -> bool:
         """Whether the capture lacks records (of this sender, and not only behind `until`).
 
@@ -214,7 +207,7 @@ class Handshake:
         return any(sender in (None, who) and (last is None or hole.frame <= last) for who, hole in self.holes)
 
     def take(self, sent: Sent) -> None:
-        """Append a readable message and walk along the transition table, as far as it knows the message."""
+        """Append a readable message, and learn what it says of the handshake as a whole."""
         self.sent.append(sent)
         message = sent.message
         if isinstance(message, messages.ClientHello):
@@ -229,10 +222,3 @@ class Handshake:
             self.version = SSLV2
         elif isinstance(message, messages.SSLv2ClientMasterKey):
             self.sslv2_cipher = message.cipher_suite
-        self.advance(sent.sender, sent.name)
-
-    def advance(self, sender: Sender, name: str) -> None:
-        """Walk along the transition table, as far as it knows this message."""
-        row = states.step(self.table, self.state, sender, name)
-        if row is not None:
-            self.state = row.then

@@ -31,7 +31,7 @@ _DEFAULT_VERSION = 0x0303
 class _Side:
     """What the session knows of one direction."""
 
-    __slots__ = ("awaited", "begun", "data", "doubtful", "encrypted", "excess", "pending", "reader", "switched")
+    __slots__ = ("awaited", "begun", "data", "doubtful", "encrypted", "excess", "pending", "reader")
 
     def __init__(self, reader: RecordReader) -> None:
         self.reader = reader
@@ -43,8 +43,6 @@ class _Side:
         """The frame in which `pending` begins."""
         self.encrypted = False
         """What follows is encrypted (SSLv3 to TLS 1.2: behind ChangeCipherSpec)."""
-        self.switched = False
-        """ChangeCipherSpec was sent."""
         self.doubtful = False
         """It may have been sent for the sake of middleboxes only (RFC 8446, appendix D.4)."""
         self.excess = 0
@@ -64,6 +62,8 @@ class Session:
         self._sides = tuple(_Side(RecordReader(d, copied, limits.records)) for d in (0, 1))
         self._decryptor = Decryptor(keyring) if keyring else None
         self.handshakes: list[Handshake] = []
+        self._current: Handshake | None = None
+        """The last of them."""
         self.exceeded: dict[str, int] = {}
         """Limits that a handshake exceeded, and the frame in which it did so first."""
         self.stray = 0
@@ -127,18 +127,19 @@ class Session:
     def _handshake_bytes(self, event: Record, fragment: bytes, protection: Protection) -> None:
         """Cut what records carry of type handshake into messages."""
         side = self._sides[event.direction]
-        fragment, side.excess = fragment[side.excess :], max(side.excess - len(fragment), 0)
+        if side.excess:
+            fragment, side.excess = fragment[side.excess :], max(side.excess - len(fragment), 0)
         begun = event.first_frame
         if side.pending:
             side.pending += fragment
             if len(side.pending) < side.awaited:
                 return
             fragment, begun = bytes(side.pending), side.begun
-        data, position, end = fragment, 0, len(fragment)
+        position, end = 0, len(fragment)
         side.awaited = _HANDSHAKE_HEADER
         while end - position >= _HANDSHAKE_HEADER:
-            kind = data[position]
-            behind = position + _HANDSHAKE_HEADER + int.from_bytes(data[position + 1 : position + 4])
+            kind = fragment[position]
+            behind = position + _HANDSHAKE_HEADER + int.from_bytes(fragment[position + 1 : position + 4])
             too_long = behind - position > self._limits.message_bytes
             if too_long and kind in _KNOWN_TYPES and not self._expects_ciphertext(event.direction):
                 self.exceeded.setdefault("message-bytes", event.frame)
@@ -154,24 +155,24 @@ class Session:
             if behind > end:
                 side.awaited = behind - position
                 break
-            self._message(event, data[position:behind], begun, protection)
+            self._message(event, fragment[position:behind], begun, protection)
             position, begun = behind, event.first_frame
-        side.pending, side.begun = bytearray(data[position:]), begun
+        side.pending, side.begun = bytearray(fragment[position:]), begun
 
     def _pass_over_message(self, event: Record, behind: int) -> None:
         """A message is too long to be kept; so many bytes of it are still to come."""
-        side, current = self._sides[event.direction], self._current()
+        side, current = self._sides[event.direction], self._current
         side.pending, side.excess = b"", behind
         if current is not None:
             current.truncated = True
 
     def _expects_ciphertext(self, direction: int) -> bool:
         """Whether this direction may have changed to ciphertext without our seeing it."""
-        current = self._current()
+        current = self._current
         return current is not None and current.has_hole(current.sender(direction))
 
     def _message(self, event: Record, raw: bytes, begun: int, protection: Protection) -> None:
-        current = self._current()
+        current = self._current
         version = current.version if current else None
         message = messages.parse(raw[0], raw[4:], version or _legacy(event.version))
         self._take(event, message, raw, len(raw) - 4, begun, protection)
@@ -185,28 +186,27 @@ class Session:
         begun: int,
         protection: Protection = "cleartext",
     ) -> None:
-        current = self._for_message(event, message, protection)
+        name = message.name
+        current = self._for_message(event, name, protection)
         sender = current.sender(event.direction)
-        sent = Sent(sender, message.name, event.frame, event.time, length, protection, message, raw, first_frame=begun)
+        sent = Sent(sender, name, event.frame, event.time, length, protection, message, raw, begun)
         current.kept_bytes += len(raw)
         if current.kept_bytes > self._limits.handshake_bytes or len(current.sent) >= _MOST_SENT:
             current.truncated = True
             self.exceeded.setdefault("handshake-bytes", event.frame)
         else:
             current.take(sent)
-        side = self._sides[event.direction]
-        if message.name == "finished":
-            side.switched = False
-        if current.is_tls13 and message.name == "server_hello":
-            side.encrypted = True
+        begins_tls13 = name == "server_hello" and current.is_tls13
+        if begins_tls13:
+            self._sides[event.direction].encrypted = True
         if self._decryptor is not None:
             self._decryptor.after(current, sent, event.direction)
-            if current.is_tls13 and message.name == "server_hello":
+            if begins_tls13:
                 self._copy_what_opens(0, 1)
 
     def _open_record(self, event: Record) -> bool:
         """Read what a protected record holds; False where it stays closed."""
-        current = self._current()
+        current = self._current
         if self._decryptor is None or current is None:
             return False
         plain = self._decryptor.open(current, event)
@@ -227,18 +227,14 @@ class Session:
 
     def _encrypted(self, event: Record) -> None:
         """A handshake record that cannot be read: Finished, or a renegotiation."""
-        current = self._current()
+        current = self._current
         if current is None:
             self.stray += 1
             return
-        side = self._sides[event.direction]
         self._append(current, event, "encrypted_handshake")
-        if side.switched:
-            side.switched = False
-            current.advance(current.sender(event.direction), "finished")
 
     def _application_data(self, event: Record) -> None:
-        current = self._current()
+        current = self._current
         if current is None:
             self.stray += 1
             return
@@ -251,7 +247,7 @@ class Session:
             self._decryptor.pass_over(event)
 
     def _change_cipher_spec(self, event: Record) -> None:
-        current = self._current()
+        current = self._current
         if current is None:
             self.stray += 1
             return
@@ -259,10 +255,9 @@ class Session:
         self._append(current, event, "change_cipher_spec", "cleartext", event.fragment or b"")
         side.pending = b""
         if not current.is_tls13:
-            side.encrypted = side.switched = True
+            side.encrypted = True
             # Of TLS 1.3 it would say nothing, and the ServerHello that tells which it is has not been seen.
             side.doubtful = current.server_hello is None
-            current.advance(current.sender(event.direction), "change_cipher_spec")
             if self._decryptor is not None:
                 self._decryptor.change_cipher_spec(current, event.direction)
                 self._copy_what_opens(event.direction)
@@ -274,10 +269,10 @@ class Session:
                 self._sides[direction].reader.copy_only(COPIED)
 
     def _alert(self, event: Record) -> None:
-        current = self._current()
+        current = self._current
         if current is None:
             self.finish()
-            current = self._current()
+            current = self._current
         if current is None:
             self.stray += 1
             return
@@ -300,13 +295,13 @@ class Session:
         if isinstance(message, _SSLV2_IN_CLEAR):
             self._take(event, message, event.fragment or b"", event.length, event.first_frame)
             return
-        current = self._current()
+        current = self._current
         if current is not None:
             self._append(current, event, "encrypted_handshake")
 
     def _lose(self, hole: Hole) -> None:
         self._sides[hole.direction].pending = b""
-        current = self._current()
+        current = self._current
         if current is not None:
             del current.holes[_MOST_HOLES:]  # the first ones, and the last
             current.holes.append((current.sender(hole.direction), hole))
@@ -327,12 +322,9 @@ class Session:
 
     # Handshakes
 
-    def _current(self) -> Handshake | None:
-        return self.handshakes[-1] if self.handshakes else None
-
-    def _for_message(self, event: Record, message: messages.Message, protection: Protection) -> Handshake:
-        """The handshake that a message belongs to; a hello may begin another."""
-        current, name = self._current(), message.name
+    def _for_message(self, event: Record, name: str, protection: Protection) -> Handshake:
+        """The handshake that a message of this name belongs to; a hello may begin another."""
+        current = self._current
         if current is not None and not _begins_another(current, name, protection):
             return current
         if current is not None and len(self.handshakes) >= _MOST_HANDSHAKES:
@@ -345,7 +337,7 @@ class Session:
             client = 1 - event.direction
         if protection == "cleartext":
             for side in self._sides:
-                side.encrypted = side.switched = False
+                side.encrypted = False
         return self._open(client, event.first_frame, event.first_time)
 
     def _open(self, client_direction: int, frame: int, time: int) -> Handshake:
@@ -353,6 +345,7 @@ class Session:
         if self._decryptor is not None:
             handshake.decryption = Decryption()
         self.handshakes.append(handshake)
+        self._current = handshake
         return handshake
 
 

@@ -2,9 +2,7 @@
 
 A handshake is a walk through `TLS12` (RFC 5246, section 7.3; SSLv3 to TLS 1.2) or `TLS13` (RFC 8446,
 section 2). Each row reads: in this state, this side sends this message, and then the handshake is in that
-state. The session walks along to know where a handshake stopped and what was awaited then; the reference
-diagrams are drawn from the same rows. A passive reader tolerates what a table does not allow: it stays in its
-state and remembers the surprise.
+state. The reference diagrams are drawn from these rows.
 
     TLS 1.2                                     TLS 1.3
 
@@ -128,20 +126,6 @@ TLS13 = _rows(
 )
 
 
-def step(table: tuple[Transition, ...], state: str, sender: Side, message: str) -> Transition | None:
-    """The row that this message takes from this state; None where the table has none."""
-    return _index(table).get((state, sender, message))
-
-
 def awaited(table: tuple[Transition, ...], state: str) -> tuple[Transition, ...]:
     """What may come next."""
     return tuple(row for row in table if row.state == state)
-
-
-_indexes: dict[int, dict[tuple[str, str, str], Transition]] = {
-    id(table): {(row.state, row.sender, row.message): row for row in table} for table in (TLS12, TLS13)
-}
-
-
-def _index(table: tuple[Transition, ...]) -> dict[tuple[str, str, str], Transition]:
-    return _indexes[id(table)]

@@ -173,7 +173,6 @@ class DtlsSession:
                 return side.switched
             side.switched = True
             self._append(current, datagram, record, "change_cipher_spec", "cleartext", record.fragment)
-            current.advance(current.sender(datagram.direction), "change_cipher_spec")
         elif record.type == dtls_record.ALERT and len(record.fragment) == 2:
             if self._is_seen(side, record):
                 return True
@@ -221,9 +220,6 @@ class DtlsSession:
                 return True  # sent again, under another number
             side.finished.setdefault(record.epoch, record.length)
             self._append(current, datagram, record, "encrypted_handshake")
-            if not side.switched:
-                current.advance(sender, "change_cipher_spec")
-            current.advance(sender, "finished")
         elif kind == dtls_record.ALERT:
             self._note_alert(current, datagram, record, b"", "encrypted")
         elif kind == dtls_record.CHANGE_CIPHER_SPEC:

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -130,6 +129,8 @@ def _system() -> TrustStore:
 
 
 def _system_places() -> list[Path]:
+    import ssl
+
     paths = ssl.get_default_verify_paths()
     places = (Path(place) for place in (paths.cafile, *_SYSTEM, paths.capath) if place is not None)
     return [place for place in places if place.exists()]

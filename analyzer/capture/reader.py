@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from analyzer.capture.batch import FrameBatch
 from analyzer.capture.pcap import Pcap
 from analyzer.capture.pcapng import Pcapng
-from analyzer.capture.recognize import recognize
 from analyzer.capture.snoop import Snoop
 from analyzer.capture.source import Input, Source
 from analyzer.errors import FormatError
@@ -126,6 +125,8 @@ class Capture:
         head = self._peek(12)
         kind = next((kind for kind in _FORMATS if head.startswith(kind.magics)), None)
         if kind is None and not any(magic.startswith(head) for magic in _MAGICS):
+            from analyzer.capture.recognize import recognize
+
             found = recognize(self._peek(512)) + (f", {compression}-compressed" if compression else "")
             raise FormatError(self.name, f"no pcap, pcapng or snoop file but {found}")
         if kind is None or len(head) < 12:

@@ -4,6 +4,7 @@ Status: 0 done; 1 a finding at or above `--fail-on`; 2 wrong use; 3 a capture co
 130 interrupted; 141 the reader of our output has gone.
 """
 
+import atexit
 import gc
 import os
 import sys
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` where none is given) and return its exit status."""
     # What an analysis makes dies by reference count; looking for cycles in it would take a third of the time.
     gc.set_threshold(100_000, 20, 100)
+    # Nor need the interpreter look for any when it ends, which would take as long again as a small capture's analysis.
+    atexit.register(gc.freeze)
     # NumPy's linear algebra, which nothing here uses, starts a thread a core that wait busily while all else starts.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:

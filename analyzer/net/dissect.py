@@ -5,7 +5,6 @@ the first frame needs it, and never `scapy.all`.
 """
 
 import importlib
-import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -210,6 +209,8 @@ def _scapy(path: str) -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without Scapy's complaints: it has issues of its own with packets of other people."""
+    import logging
+
     loggers = [logging.getLogger(name) for name in ("scapy.runtime", "scapy.loading")]
     levels = [logger.level for logger in loggers]
     try:

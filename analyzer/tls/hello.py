@@ -14,7 +14,7 @@ HELLO_RETRY_REQUEST = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167ab
 """SHA-256 of "HelloRetryRequest", which stands for the random (RFC 8446, section 4.1.3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HelloRequest:
     """The server asks for a renegotiation (RFC 5246, section 7.4.1.1)."""
 
@@ -27,7 +27,7 @@ def parse_hello_request(body: bytes, version: int) -> HelloRequest:
     return HelloRequest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientHello(ClientExtensions):
     """The client's offer (RFC 8446, section 4.1.2; RFC 5246, section 7.4.1.2; RFC 6347, section 4.2.1)."""
 
@@ -75,7 +75,7 @@ def parse_client_hello(body: bytes, version: int) -> ClientHello:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServerHello(ServerExtensions):
     """The server's choice, or its HelloRetryRequest (RFC 8446, section 4.1.3; RFC 5246, section 7.4.1.3)."""
 
@@ -139,7 +139,7 @@ def parse_server_hello(body: bytes, version: int) -> ServerHello:
     return ServerHello(legacy_version, random, session_id, cipher_suite, compression_method, extensions, reader.rest())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HelloVerifyRequest:
     """A DTLS server wants to see that the client's address is its own (RFC 6347, section 4.2.1)."""
 

@@ -14,7 +14,7 @@ SERVER_EXCHANGES = frozenset(("DHE", "DHE_PSK", "ECDHE", "ECDHE_PSK", "PSK", "RS
 _UNSIGNED = ("anonymous", "PSK", "SRP")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ServerKeyExchangeParameters:
     """Content of a ServerKeyExchange; numbers are unsigned, in network order, as sent."""
 
@@ -42,7 +42,7 @@ class ServerKeyExchangeParameters:
     """Which key the client shall use (RFC 4279, section 2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ClientKeyExchangeParameters:
     """Content of a ClientKeyExchange."""
 

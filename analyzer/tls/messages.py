@@ -2,7 +2,7 @@
 
 `parse` never raises: a body that is not what its RFC says becomes a `MalformedMessage`, a type that nobody
 knows an `Unknown`. Bytes too many are tolerated in hellos only (see `hello`); in every other message they are
-an error, as in OpenSSL.
+an error, as in OpenSSL. Nobody changes a message; they are not frozen, since that would take three times as long.
 """
 
 import zlib
@@ -63,7 +63,7 @@ _TLS13 = 0x0304
 _MESSAGE_BYTES = Limits().message_bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewSessionTicket(TicketExtensions):
     """A ticket for resumption (RFC 5077, section 3.3; RFC 8446, section 4.6.1)."""
 
@@ -93,7 +93,7 @@ def _new_session_ticket(body: bytes, version: int) -> NewSessionTicket:
     return message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EndOfEarlyData:
     """No 0-RTT data follow (RFC 8446, section 4.5)."""
 
@@ -105,7 +105,7 @@ def _end_of_early_data(body: bytes, version: int) -> EndOfEarlyData:
     return EndOfEarlyData()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EncryptedExtensions(ServerExtensions):
     """The server's answers that need not be in clear (RFC 8446, section 4.3.1)."""
 
@@ -119,7 +119,7 @@ def _encrypted_extensions(body: bytes, version: int) -> EncryptedExtensions:
     return EncryptedExtensions(split(whole(body, Reader.vector16)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CertificateEntry(EntryExtensions):
     """One certificate of a chain."""
 
@@ -129,7 +129,7 @@ class CertificateEntry(EntryExtensions):
     """From TLS 1.3 on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Certificate:
     """A chain, leaf first, or none at all (RFC 8446, section 4.4.2; RFC 5246, section 7.4.2)."""
 
@@ -165,7 +165,7 @@ def _certificate_entry(reader: Reader) -> CertificateEntry:
     return CertificateEntry(reader.vector24(), split(reader.vector16()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CompressedCertificate:
     """A Certificate, compressed (RFC 8879)."""
 
@@ -206,7 +206,7 @@ def _decompress(algorithm: int, length: int, data: bytes) -> bytes:
     return plain
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServerKeyExchange:
     """The server's share (RFC 5246, section 7.4.3); the cipher suite decides how to read it."""
 
@@ -227,7 +227,7 @@ def _server_key_exchange(body: bytes, version: int) -> ServerKeyExchange:
     return ServerKeyExchange(body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CertificateRequest(RequestExtensions):
     """The server asks for a certificate (RFC 8446, section 4.3.2; RFC 5246, section 7.4.4)."""
 
@@ -262,7 +262,7 @@ def _certificate_request(body: bytes, version: int) -> CertificateRequest:
     return CertificateRequest(types, algorithms, authorities)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServerHelloDone:
     """The server's flight is complete (RFC 5246, section 7.4.5)."""
 
@@ -274,7 +274,7 @@ def _server_hello_done(body: bytes, version: int) -> ServerHelloDone:
     return ServerHelloDone()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CertificateVerify:
     """A signature over the transcript: the sender has the certificate's key (RFC 8446, section 4.4.3)."""
 
@@ -294,7 +294,7 @@ def _certificate_verify(body: bytes, version: int) -> CertificateVerify:
     return message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientKeyExchange:
     """The client's share or secret (RFC 5246, section 7.4.7); the cipher suite decides how to read it."""
 
@@ -315,7 +315,7 @@ def _client_key_exchange(body: bytes, version: int) -> ClientKeyExchange:
     return ClientKeyExchange(body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finished:
     """A MAC over the transcript (RFC 8446, section 4.4.4): 12 bytes before TLS 1.3, 36 in SSL 3.0."""
 
@@ -329,7 +329,7 @@ def _finished(body: bytes, version: int) -> Finished:
     return Finished(body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CertificateURL:
     """Where the client's chain may be fetched (RFC 6066, section 5)."""
 
@@ -347,7 +347,7 @@ def _certificate_url(body: bytes, version: int) -> CertificateURL:
     return CertificateURL(type_ == 1, tuple((url, digest) for url, _, digest in entries))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CertificateStatus:
     """Stapled OCSP responses (RFC 6066, section 8; RFC 6961, section 2.2)."""
 
@@ -364,7 +364,7 @@ def _certificate_status(body: bytes, version: int) -> CertificateStatus:
     return CertificateStatus(type_, repeated(content, Reader.vector24) if type_ == 2 else (content,))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SupplementalData:
     """Data for an application's authorization (RFC 4680)."""
 
@@ -379,7 +379,7 @@ def _supplemental_data(body: bytes, version: int) -> SupplementalData:
     return SupplementalData(repeated(content, lambda reader: (reader.u16(), reader.vector16())))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KeyUpdate:
     """The sender's next record has new keys (RFC 8446, section 4.6.3)."""
 
@@ -393,7 +393,7 @@ def _key_update(body: bytes, version: int) -> KeyUpdate:
     return KeyUpdate(whole(body, Reader.u8))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NextProtocol:
     """The client's application protocol, before ALPN (draft-agl-tls-nextprotoneg)."""
 
@@ -408,7 +408,7 @@ def _next_protocol(body: bytes, version: int) -> NextProtocol:
     return NextProtocol(protocol)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Unknown:
     """A message of a type that is not read here."""
 
@@ -423,7 +423,7 @@ class Unknown:
         return registry.handshake_type(self.type)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MalformedMessage:
     """A message whose body is not what its type says."""
 

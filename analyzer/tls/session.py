@@ -58,9 +58,9 @@ class Session:
         """`client_direction` is the best guess; a hello that says otherwise corrects it."""
         self._limits = limits
         self._guess = client_direction
-        copied = COPIED | {record.APPLICATION_DATA} if keyring else COPIED
-        self._sides = tuple(_Side(RecordReader(d, copied, limits.records)) for d in (0, 1))
         self._decryptor = Decryptor(keyring) if keyring else None
+        copied = COPIED if self._decryptor is None else COPIED | {record.APPLICATION_DATA}
+        self._sides = tuple([_Side(RecordReader(d, copied, limits.records)) for d in (0, 1)])
         self.handshakes: list[Handshake] = []
         self._current: Handshake | None = None
         """The last of them."""

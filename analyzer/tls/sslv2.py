@@ -10,7 +10,7 @@ from analyzer.tls.codec import Malformed, Reader, repeated
 from analyzer.tls.hello import ClientHello
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SSLv2ServerHello:
     """The server's offer: in SSLv2 the client chooses."""
 
@@ -28,7 +28,7 @@ class SSLv2ServerHello:
     name: ClassVar[str] = "server_hello"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SSLv2ClientMasterKey:
     """The client's choice of cipher, and its secret."""
 
@@ -44,7 +44,7 @@ class SSLv2ClientMasterKey:
     name: ClassVar[str] = "client_master_key"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SSLv2Message:
     """Any other message of SSLv2, and one that could not be read."""
 

@@ -2,6 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import chain
+from operator import attrgetter
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,13 +16,16 @@ from analyzer.chains import Chains
 from analyzer.diagnosis.application import exchange
 from analyzer.diagnosis.engine import diagnose
 from analyzer.diagnosis.profile import Profile
+from analyzer.diagnosis.surroundings import sighting
 from analyzer.issues import Issues
-from analyzer.net.connections import Connection, ConnectionTable
+from analyzer.net.connections import Arrivals, Connection, ConnectionTable
 from analyzer.net.decode import Decoder
-from analyzer.net.lifetime import LINGER
+from analyzer.net.lifetime import LINGER, Lifetime
+from analyzer.net.rows import Rows
 from analyzer.results import CaptureReport, HandshakeReport
 from analyzer.secrets import Secrets
 from analyzer.settings import Limits
+from analyzer.shares import ALONE, AloneError, Share
 from analyzer.tls.follower import Follower
 from analyzer.tls.keyring import Keyring
 
@@ -33,6 +38,8 @@ _PATIENCE = 0.5
 """Seconds of silence after which a capture that is being made gets its turn."""
 _SETTLING = 2 * 1_000_000_000
 """Nanoseconds after which an established handshake of such a capture is reported."""
+_AT_ONCE = 500
+"""So many connections are finished at the capture's end before what they were is judged."""
 _CURRENT = 60 * 1_000_000_000
 """A frame that is younger, in nanoseconds, has just been captured."""
 
@@ -53,10 +60,16 @@ class Setup(NamedTuple):
     """Those on which TLS is expected."""
     application: bool
     """Tell the first request and response."""
+    share: Share = ALONE
+    """Which connections are this process's."""
 
 
 class Analysis:
-    """The way of one capture through the floors."""
+    """The way of one capture through the floors.
+
+    Where several processes share it, each takes the same steps in the same order: what is said of one's own connections
+    is told where it says `exchange`, all else is found by all alike.
+    """
 
     def __init__(self, capture: Capture | Joined, setup: Setup, embedded: list[bytes]) -> None:
         """`embedded` are key logs that the capture is known to hold."""
@@ -68,21 +81,27 @@ class Analysis:
         self._collects = False
         """All reports are kept to the end, so that there must not be too many."""
         self._attempts = 0
+        self._share = setup.share
         self._held = 0
-        """Bytes kept of all connections."""
-        self._closed: OrderedDict[Follower, None] = OrderedDict()
+        """Bytes kept of this process's connections."""
+        self._skipped: list[int] = []
+        """Frames at which Wireshark skips a stream number, of this batch."""
+        self._closed: OrderedDict[Follower | Stranger, None] = OrderedDict()
         """Those of which no more should come, the longest silent first."""
         self._awaited: dict[Follower | Association, int] = {}
         """Of a capture that is being made: those with something to report, and when to look at them."""
         self._issues = Issues()
-        self._decoder = Decoder(limits, self._issues)
+        """What the capture lacks of this process's connections."""
+        self._common = Issues()
+        """What it lacks else."""
+        self._decoder = Decoder(limits, self._common)
         self._table = ConnectionTable(limits.connections, limits.bygone_connections)
         self._associations: Associations | None = None
         """Those of DTLS and QUIC; made when there are datagrams."""
-        self._assembler = Assembler(capture.name, limits, self._issues, setup.tls_ports)
+        self._assembler = Assembler(capture.name, limits, self._issues, self._stream, setup.tls_ports, setup.share)
         self._report = CaptureReport(capture=capture.name, format=capture.format)
         self._keyring = Keyring(secrets.log, secrets.private_keys)
-        self._issues.extend(secrets.issues)
+        self._common.extend(secrets.issues)
         self.embedded: list[bytes] = []
         """The key logs that the capture holds, as far as it has been read."""
         self.late_secrets = False
@@ -109,7 +128,7 @@ class Analysis:
         held: list[HandshakeReport] = []
         for ended in self._read(progress, live=self._capture.live):
             held += ended
-            if len(held) >= most:
+            if sum(self._share.exchange(len(held))) >= most:
                 self._judge(held)
                 yield held
                 held = []
@@ -119,29 +138,40 @@ class Analysis:
     def _judge(self, handshakes: list[HandshakeReport]) -> None:
         """Sort them, and judge chains and causes knowing all of them."""
         setup = self._setup
+        self._assembler.link()
         handshakes.sort(key=_order)
-        for handshake in handshakes:
-            self._chains.learn(handshake)
+        self._chains.learn(chain.from_iterable(self._share.exchange(self._chains.sent(handshakes))))
         for handshake in handshakes:
             self._chains.judge(handshake)
             if setup.application and handshake.facts is not None:
                 handshake.application = exchange(handshake.facts)
-        diagnose(handshakes, assumed_trust=setup.assumed_trust, profile=setup.profile, tls_ports=setup.tls_ports)
+        sightings = sorted(chain.from_iterable(self._share.exchange([sighting(one) for one in handshakes])), key=_place)
+        diagnose(
+            handshakes,
+            sightings=sightings,
+            assumed_trust=setup.assumed_trust,
+            profile=setup.profile,
+            tls_ports=setup.tls_ports,
+        )
 
     def complete(self) -> CaptureReport:
         """The report of what has been read: the capture, and what it lacks."""
         report, capture = self._report, self._capture
         report.frames, report.bytes = capture.frames, capture.bytes
         report.connections = self._table.opened
-        report.conversations = self._associations.conversations if self._associations is not None else 0
+        conversations = self._associations.conversations if self._associations is not None else 0
+        told = self._share.exchange((conversations, self._keyring.asked, self._keyring.matched, list(self._issues)))
+        report.conversations = sum(number for number, *_ in told)
         if self._table.bygone.forgotten:
             message = "Too many connections: a late segment of one that is over may count as a new connection."
-            self._issues.add("bygone-connections", message, count=self._table.bygone.forgotten)
+            self._common.add("bygone-connections", message, count=self._table.bygone.forgotten)
         if self.late_secrets:
-            self._issues.add("secrets-late", "Secrets came behind traffic that they may open, which stays closed.")
-        if self._keyring.asked and not self._keyring.matched:
-            self._issues.add("secrets-unused", "No secret fits any connection of this capture.")
-        report.issues = [*capture.issues, *self._issues]
+            self._common.add("secrets-late", "Secrets came behind traffic that they may open, which stays closed.")
+        if any(asked for _, asked, *_ in told) and not any(matched for _, _, matched, _ in told):
+            self._common.add("secrets-unused", "No secret fits any connection of this capture.")
+        for *_, issues in told:
+            self._common.extend(issues)
+        report.issues = [*capture.issues, *self._common.sorted()]
         return report
 
     def _read(self, progress: Progress | None, *, live: bool) -> Iterator[list[HandshakeReport]]:
@@ -163,66 +193,91 @@ class Analysis:
                 self._await(now, current=current)
             if progress is not None:
                 progress(capture.position, capture.size)
-            if self._ended:
-                yield self._ended
-                self._ended = []
+            yield self._take_ended()
         self._learn_secrets(late=report.start is not None)
         self._decoder.close()
-        for connection in sorted(self._table, key=lambda connection: connection.order):
-            self._finish(connection)
-            if self._ended:
-                yield self._ended
-                self._ended = []
-        if self._associations is not None:
-            for association in sorted(self._associations.all(), key=lambda association: association.connection.stream):
+        at_once = min(self._limits.handshakes, _AT_ONCE)
+        connections = sorted(self._table, key=attrgetter("order"))
+        for start in range(0, len(connections), at_once):
+            for connection in connections[start : start + at_once]:
+                self._finish(connection)
+            yield self._take_ended()
+        associations = self._associations.all() if self._associations is not None else []
+        associations.sort(key=attrgetter("connection.stream"))
+        for start in range(0, max(self._share.exchange(len(associations))), at_once):
+            for association in associations[start : start + at_once]:
                 self._finish_association(association)
+            yield self._take_ended()
+        if self._associations is not None:
             self._associations.close()
-            if self._ended:
-                yield self._ended
-                self._ended = []
-        yield self._assembler.late_attempts()
+        yield self._take_ended() + self._assembler.late_attempts()
+
+    def _take_ended(self) -> list[HandshakeReport]:
+        ended, self._ended = self._ended, []
+        return ended
 
     def _follow(self, batch: FrameBatch) -> None:
         """Take the batch through the floors."""
         segments, datagrams = self._decoder.decode(batch)
-        if len(datagrams):
+        if len(datagrams) and self._share.index == self._share.count - 1:
             self._follow_datagrams(datagrams)
         if not len(segments):
             return
         rows, arrivals, displaced = self._table.sort(segments)
-        followers: list[Follower] = []
+        followers: list[Follower | Stranger] = []
         for arrived in arrivals:
             if arrived.lone:
                 continue
-            follower = arrived.connection.follower
+            follower: Follower | Stranger | None = arrived.connection.follower
             if follower is None:
-                follower = arrived.connection.follower = Follower(arrived.connection, self._limits, self._keyring)
+                follower = arrived.connection.follower = self._begin(arrived.connection)
             follower.arrive(rows, arrived)
             followers.append(follower)
         for follower in followers:
-            begun = follower.session is not None
-            follower.advance()
-            if follower.skipped_number is not None:
-                self._table.skip_number(follower.skipped_number)
-                follower.skipped_number = None
+            if isinstance(follower, Follower):
+                self._advance(follower)
             if follower.lifetime.closed:
                 self._closed[follower] = None
                 self._closed.move_to_end(follower)
-            held = follower.held
-            self._held += held - follower.counted
-            follower.counted = held
-            if follower.session is not None:
-                if not begun:
-                    self._assembler.begin(follower, self._table.stream(follower.connection))
-                if self._capture.live and follower.reported < len(follower.session.handshakes):
-                    self._awaited.setdefault(follower, follower.last_time + _SETTLING)
+        held = 0
+        for theirs, skipped in self._share.exchange((self._held, self._skipped)):
+            held += theirs
+            for frame in skipped:
+                self._table.skip_number(frame)
+        self._skipped = []
         for connection in displaced:
             self._finish(connection)
         for connection in self._table.drop_idle():
-            self._issues.add("connections", "Too many connections at once: the longest idle were let go.")
+            self._common.add("connections", "Too many connections at once: the longest idle were let go.")
             self._finish(connection)
-        if self._held > self._limits.held_bytes // 2:
+        if held > self._limits.held_bytes // 2:
             self._hold_less()
+
+    def _begin(self, connection: Connection) -> "Follower | Stranger":
+        if self._share.owns(connection.order):
+            return Follower(connection, self._limits, self._keyring)
+        return Stranger(connection)
+
+    def _advance(self, follower: Follower) -> None:
+        """Interpret what a batch has brought to a connection."""
+        begun = follower.session is not None
+        follower.advance()
+        if follower.skipped_number is not None:
+            self._skipped.append(follower.skipped_number)
+            follower.skipped_number = None
+        held = follower.held
+        self._held += held - follower.counted
+        follower.counted = held
+        if follower.session is not None:
+            if not begun:
+                self._assembler.begin(follower)
+            if self._capture.live and follower.reported < len(follower.session.handshakes):
+                self._awaited.setdefault(follower, follower.last_time + _SETTLING)
+
+    def _stream(self, follower: "Follower | Association") -> int:
+        """Wireshark's number of a connection."""
+        connection = follower.connection
+        return self._table.stream(connection) if isinstance(connection, Connection) else connection.stream
 
     def _follow_datagrams(self, batch: "DatagramBatch") -> None:
         """Take the batch through the floors, as far as it may be DTLS or QUIC."""
@@ -231,7 +286,7 @@ class Analysis:
 
             self._associations = Associations(self._limits, self._issues, self._keyring)
         for association in self._associations.follow(batch):
-            self._assembler.begin(association, association.connection.stream)
+            self._assembler.begin(association)
             if self._capture.live and association.reported < len(association.session.handshakes):
                 self._awaited.setdefault(association, association.last_time + _SETTLING)
         for association in self._associations.too_many():
@@ -239,15 +294,23 @@ class Analysis:
 
     def _hold_less(self) -> None:
         """Let go of connections that were closed just now; where that is not enough, of those idle longest."""
-        while self._closed and self._held > self._limits.held_bytes // 4:
-            follower = next(iter(self._closed))
-            self._finish(follower.connection)
-            self._table.drop(follower.connection)
-        for connection in list(self._table) if self._held > self._limits.held_bytes else ():
-            if self._held <= self._limits.held_bytes * 3 // 4:
+        held: dict[int, int] = {}
+        """Of all connections, by number."""
+        mine = [(c.order, c.follower.counted) for c in self._table if isinstance(c.follower, Follower)]
+        for theirs in self._share.exchange(mine):
+            held.update(theirs)
+        total = sum(held.values())
+        while self._closed and total > self._limits.held_bytes // 4:
+            connection = next(iter(self._closed)).connection
+            total -= held.get(connection.order, 0)
+            self._finish(connection)
+            self._table.drop(connection)
+        for connection in list(self._table) if total > self._limits.held_bytes else ():
+            if total <= self._limits.held_bytes * 3 // 4:
                 return
-            if connection.follower is not None and connection.follower.held:
-                self._issues.add("held-bytes", "Too much to keep at once: the connections idle longest were let go.")
+            if held.get(connection.order):
+                self._common.add("held-bytes", "Too much to keep at once: the connections idle longest were let go.")
+                total -= held[connection.order]
                 self._finish(connection)
                 self._table.drop(connection)
 
@@ -269,44 +332,43 @@ class Analysis:
             return
         for follower in [follower for follower, due in self._awaited.items() if due <= now]:
             del self._awaited[follower]
-            if isinstance(follower, Follower):
-                stream = self._table.stream(follower.connection)
-            else:
-                stream = follower.connection.stream
-                if not follower.pause():
-                    continue
-            self._ended += self._assembler.settled(follower, stream, now - _SETTLING)
+            if isinstance(follower, Follower) or follower.pause():
+                self._ended += self._assembler.settled(follower, now - _SETTLING)
 
     def _learn_secrets(self, *, late: bool) -> None:
         """Take the secrets that a pcapng file has brought along since."""
         for kind, data in self._capture.secrets[len(self.embedded) :]:
             self.embedded.append(data if kind == TLS_KEY_LOG else b"")
+            if self._share.count > 1 and self.embedded[-1]:
+                raise AloneError
             if len(self.embedded) > self._known and self.embedded[-1]:
                 self._keyring.embedded.read(data.splitlines())
                 self.late_secrets = self.late_secrets or late
 
     def _finish(self, connection: Connection) -> None:
         """The connection is over: report its handshakes and what the capture lacks of it."""
-        follower: Follower | None = connection.follower
+        follower: Follower | Stranger | None = connection.follower
+        connection.follower = None
         if follower is None:  # a SYN and nothing more, or acknowledgments only
             return
+        self._closed.pop(follower, None)
+        if isinstance(follower, Stranger):
+            return
         follower.finish()
-        for report in self._assembler.reports(follower, self._table.stream(connection)):
+        for report in self._assembler.reports(follower):
             self._attempts += report.facts is None
             if report.facts is None and self._collects and self._attempts > self._limits.attempts:
                 self._issues.add("attempts", "Too many connections failed to become TLS: not all are listed.")
             else:
                 self._ended.append(report)
-        connection.follower = None
         self._held -= follower.counted
         self._note_defects(follower)
-        self._closed.pop(follower, None)
         self._awaited.pop(follower, None)
 
     def _finish_association(self, association: "Association") -> None:
         """The same of one of DTLS."""
         association.finish()
-        self._ended += self._assembler.reports(association, association.connection.stream)
+        self._ended += self._assembler.reports(association)
         self._note_defects(association)
         self._awaited.pop(association, None)
 
@@ -315,6 +377,24 @@ class Analysis:
             self._issues.add(limit, _EXCEEDED[limit], frame=frame)
         for code, frame in follower.defects():
             self._issues.add(code, _DEFECTS[code], frame=frame)
+
+
+class Stranger:
+    """A connection that another process follows: here it is only known when it is over."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.lifetime = Lifetime()
+        self.last_time = 0
+        if connection.opening is not None:
+            _, self.last_time, direction, *_ = connection.opening
+            self.lifetime.hear(direction)
+            connection.opening = None
+
+    def arrive(self, rows: Rows, arrivals: Arrivals) -> None:
+        """Take what a batch brings."""
+        for _, _, behind in self.lifetime.admit(rows, arrivals.spans):
+            self.last_time = max(self.last_time, rows.time[behind - 1])
 
 
 _DEFECTS = {
@@ -331,6 +411,9 @@ _EXCEEDED = {
     "message-bytes": "A handshake message is too long to be read.",
     "handshake-bytes": "A handshake has too many messages to keep all of them.",
 }
+
+
+_place = attrgetter("place")
 
 
 def _order(handshake: HandshakeReport) -> tuple[str, int, int]:

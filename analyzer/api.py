@@ -16,6 +16,7 @@ from analyzer.profiles import load_profile
 from analyzer.results import CaptureReport, HandshakeReport
 from analyzer.secrets import Password, Secrets, load
 from analyzer.settings import Limits
+from analyzer.shares import ALONE, Share
 from analyzer.tls.attempt import TLS_PORTS
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def analyze(
     profile_role: Role | None = None,
     tls_port: Iterable[int] = (),
     application: bool = False,
+    share: Share = ALONE,
 ) -> CaptureReport:
     """Analyze one capture: a path, `-` for stdin, bytes, a binary file object, or a Scapy `PacketList`.
 
@@ -67,6 +69,7 @@ def analyze(
         profile_role: what that platform is, client or server; without it, the server where the host name is its own.
         tls_port: further ports on which TLS is expected.
         application: tell the first HTTP request and response where they can be decrypted, without what is secret.
+        share: which connections to report, where several processes analyze one capture: see `analyzer.shares`.
 
     Raises:
         CaptureError: nothing of it could be read.
@@ -87,6 +90,7 @@ def analyze(
         profile_role=profile_role,
         tls_port=tls_port,
         application=application,
+        share=share,
     )
     embedded: list[bytes] = []
     while True:
@@ -173,6 +177,7 @@ def _setup(
     profile_role: Role | None = None,
     tls_port: Iterable[int] = (),
     application: bool = False,
+    share: Share = ALONE,
 ) -> Setup:
     if profile is None and profile_role is not None:
         raise UsageError("what the platform is can be said of a profile only (--profile)")
@@ -184,6 +189,7 @@ def _setup(
         profile=load_profile(profile, profile_role) if profile is not None else None,
         tls_ports=TLS_PORTS.union(tls_port),
         application=application,
+        share=share,
     )
 
 

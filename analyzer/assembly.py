@@ -1,5 +1,7 @@
 """How do the facts of a handshake become its report?"""
 
+from collections.abc import Callable
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from analyzer.issues import Issues
@@ -16,7 +18,8 @@ from analyzer.results import (
     Sender,
 )
 from analyzer.settings import Limits
-from analyzer.tls import authentication, fingerprint, inference, outcome, registry, resumption
+from analyzer.shares import ALONE, Share
+from analyzer.tls import authentication, fingerprint, inference, lineage, outcome, registry, resumption
 from analyzer.tls.attempt import TLS_PORTS, Attempt, attempt
 from analyzer.tls.carrier import Carrier, carrier, carrier_of_datagrams, is_remarkable
 from analyzer.tls.follower import Follower
@@ -25,43 +28,65 @@ from analyzer.tls.hello import ClientHello
 from analyzer.tls.history import history
 from analyzer.tls.identity import identity
 from analyzer.tls.proofs import proofs
-from analyzer.tls.resumption import Lineage, Original, Resumption
+from analyzer.tls.resumption import Resumption
 
 if TYPE_CHECKING:
     from analyzer.tls.association import Association
 
     Followed = Follower | Association
 
+Transport = Literal["tcp", "udp", "quic"]
+
 _OPEN = 10_000
+_UNLINKED = 200
+"""So many sessions wait for one that may resume them; then they are remembered in the lineage, which is bounded."""
 
 
 class Assembler:
-    """Turns finished connections of one capture into reports, in the order in which they are given."""
+    """Turns finished connections of one capture into reports."""
 
-    def __init__(self, capture: str, limits: Limits, issues: Issues, tls_ports: frozenset[int] = TLS_PORTS) -> None:
+    def __init__(
+        self,
+        capture: str,
+        limits: Limits,
+        issues: Issues,
+        stream: "Callable[[Followed], int]",
+        tls_ports: frozenset[int] = TLS_PORTS,
+        share: Share = ALONE,
+    ) -> None:
+        """`stream` says which number Wireshark gives to a connection, as far as is known by now."""
         self._capture = capture
+        self._stream = stream
+        self._share = share
         self._limits = limits
         self._issues = issues
         self._tls_ports = tls_ports
-        self._lineage = Lineage()
-        self._open: dict[Followed, int] = {}
-        """Connections with TLS that go on and whose sessions the lineage does not know yet, and their streams."""
+        self._lineage = lineage.Lineage()
+        self._sessions: list[lineage.Session] = []
+        """Those that the lineage does not know yet."""
+        self._unlinked: dict[lineage.Place, tuple[HandshakeReport, Resumption]] = {}
+        """Reports that do not say yet whose session they resume."""
+        self._open: dict[Followed, None] = {}
+        """Connections with TLS that go on and whose sessions are not known yet."""
         self._public_keys = PublicKeys()
         self._servers: dict[Endpoint, bool] = {}
         """Those that are known to speak TLS, and whether they do from the first byte."""
         self._attempts: list[HandshakeReport] = []
 
-    def begin(self, follower: "Followed", stream: int) -> None:
+    def begin(self, follower: "Followed") -> None:
         """TLS has begun on a connection: sessions that begin later may resume it before it is over."""
-        self._open[follower] = stream
+        self._open[follower] = None
         if len(self._open) > _OPEN:
             oldest = next(iter(self._open))
             self._remember_open(oldest)
             self._open.pop(oldest, None)
 
-    def reports(self, follower: "Followed", stream: int) -> list[HandshakeReport]:
-        """What is not reported yet of a connection that is over: its handshakes, or its failed attempt at TLS."""
-        session = follower.session
+    def reports(self, follower: "Followed") -> list[HandshakeReport]:
+        """What is not reported yet of a connection that is over: its handshakes, or its failed attempt at TLS.
+
+        Those that resume a session are without a verdict until they are linked.
+        """
+        session, stream = follower.session, self._stream(follower)
         if session is not None and session.handshakes:
             handshakes = session.handshakes[follower.reported :]
             reports = [self._report(follower, stream, handshake) for handshake in handshakes]
@@ -83,12 +108,12 @@ class Assembler:
             self._issues.add("attempts", "Too many connections without TLS: some failed attempts may be missing.")
         return []
 
-    def settled(self, follower: "Followed", stream: int, until: int) -> list[HandshakeReport]:
+    def settled(self, follower: "Followed", until: int) -> list[HandshakeReport]:
         """What is not reported yet of a connection that goes on: its handshakes that were established before `until`.
 
         What comes after stays untold: who closes the connection, and how.
         """
-        session, reports = follower.session, list[HandshakeReport]()
+        session, reports, stream = follower.session, list[HandshakeReport](), self._stream(follower)
         while session is not None and follower.reported < len(session.handshakes):
             report = self._report(follower, stream, session.handshakes[follower.reported])
             if report.outcome != "established" or report.start + int((report.duration or 0) * 1e9) > until:
@@ -99,6 +124,9 @@ class Assembler:
 
     def late_attempts(self) -> list[HandshakeReport]:
         """Attempts of connections to a server that, as is known by now, speaks TLS."""
+        for theirs in self._share.exchange(self._servers):
+            for server, at_once in theirs.items():
+                self._servers[server] = self._servers.get(server, False) or at_once
         return [report for report in self._attempts if self._was_due(report)]
 
     def _was_due(self, report: HandshakeReport) -> bool:
@@ -107,44 +135,56 @@ class Assembler:
         said_nothing = report.carrier is not None and not report.carrier.heads["client"]
         return at_once is True or (at_once is False and said_nothing)
 
+    def link(self) -> None:
+        """Say in the reports since the last time whose sessions they resume, and whom these had authenticated."""
+        latest = max((report.first_frame for report, _ in self._unlinked.values()), default=-1)
+        shares = self._share.exchange((latest, len(self._sessions)))
+        latest = max(latest for latest, _ in shares)
+        if latest < 0 and sum(sessions for _, sessions in shares) < _UNLINKED:
+            return
+        for earlier in [each for each in self._open if each.first_frame < latest]:
+            self._remember_open(earlier)
+        sessions = chain.from_iterable(self._share.exchange(self._sessions))
+        self._sessions = []
+        for place, (original, how) in self._lineage.link(sessions).items():
+            if place not in self._unlinked:
+                continue
+            report, resumed = self._unlinked.pop(place)
+            verdict = authentication.inherit(resumed, original)
+            if how is not None:
+                verdict.evidence.append(Evidence(None, None, None, how))
+            report.resumes = HandshakeReference(original.stream, original.handshake) if original else None
+            report.authentication, report.authentication_basis = verdict.authentication, verdict.basis
+            report.client_certificate_requested = verdict.requested
+            report.client_certificate_presented = verdict.presented
+            report.evidence[:0] = verdict.evidence
+
     def _remember_open(self, follower: "Followed") -> None:
-        """Let the lineage know of a connection's first session, if it is established, though it goes on."""
+        """Remember a connection's first session, if it is established, though it goes on."""
         handshake = follower.session.handshakes[0] if follower.session and follower.session.handshakes else None
         if handshake is None or len({sent.sender for sent in handshake.sent if sent.protection != "cleartext"}) < 2:
             return  # certainly not established
         resumed = resumption.resumption(handshake)
-        *_, end = self._judge(follower, self._open[follower], handshake, resumed)
+        *_, end = self._judge(follower, self._stream(follower), handshake, resumed)
         if end.outcome == "established":
             del self._open[follower]
 
     def _judge(
         self, follower: "Followed", stream: int, handshake: Handshake, resumed: Resumption | None
-    ) -> tuple[inference.Inference | None, Original | None, authentication.Verdict, outcome.End]:
-        """What the sizes say, which session is resumed, who is authenticated, and how it ended."""
-        client = follower.connection.endpoint(handshake.client_direction)
-        server = follower.connection.endpoint(1 - handshake.client_direction)
+    ) -> tuple[inference.Inference | None, authentication.Verdict, outcome.End]:
+        """What the sizes say, who is authenticated (of a resumed session that is still unknown), and how it ended."""
         handshake.sent.sort(key=lambda sent: sent.frame)  # one side may have been read late, for it had a hole
         sizes = inference.infer(handshake) if handshake.is_tls13 and handshake.server_hello else None
-        original, link = None, None
-        if resumed is not None:
-            original, link = self._lineage.original(handshake, resumed, client, server)
-        verdict = authentication.judge(handshake, sizes, resumed, original)
-        if link:
-            verdict.evidence.append(Evidence(None, None, None, link))
+        verdict = authentication.judge(handshake, sizes) if resumed is None else authentication.Verdict()
         end = _end(handshake, sizes)
-        place = follower.session.handshakes.index(handshake) if follower.session else handshake.index
-        if end.outcome == "established" and place >= follower.remembered:
-            follower.remembered = place + 1
-            found = Original(
-                stream,
-                handshake.index,
-                handshake.first_frame,
-                verdict.authentication,
-                verdict.requested,
-                verdict.presented,
-            )
-            self._lineage.remember(handshake, client, server, found, sizes.flights if sizes else set())
-        return sizes, original, verdict, end
+        flights = (sizes.flights if sizes else set[int]()) if end.outcome == "established" else None
+        if flights is not None or resumed is not None:
+            client = follower.connection.endpoint(handshake.client_direction)
+            server = follower.connection.endpoint(1 - handshake.client_direction)
+            place = _transport(handshake), stream, handshake.index
+            told = verdict.authentication, verdict.requested, verdict.presented
+            self._sessions.append(lineage.session(handshake, place, client, server, resumed, flights, told))
+        return sizes, verdict, end
 
     def _attempt_report(self, follower: Follower, stream: int, tried: Attempt) -> HandshakeReport:
         closing = follower.closings[0] if follower.closings else None
@@ -178,11 +218,7 @@ class Assembler:
             for mark in (below.closings if below is not None else ())
         ]
         resumed = resumption.resumption(handshake)
-        if resumed is not None:
-            begun = handshake.first_frame
-            for earlier in [each for each in self._open if each.first_frame < begun and each is not follower]:
-                self._remember_open(earlier)
-        sizes, original, verdict, end = self._judge(follower, stream, handshake, resumed)
+        sizes, verdict, end = self._judge(follower, stream, handshake, resumed)
         if handshake.server_hello is not None and len(self._servers) < self._limits.attempts:
             at_once = prologue is None or not prologue.preambles
             self._servers[server] = self._servers.get(server, False) or at_once
@@ -193,9 +229,7 @@ class Assembler:
             evidence.append(end.evidence)
         evidence += identity(handshake, proved, presented=verdict.presented, resumed=resumed is not None)
 
-        transport: Literal["tcp", "udp", "quic"] = "tcp" if handshake.datagrams is None else "udp"
-        if handshake.quic is not None:
-            transport = "quic"
+        transport = _transport(handshake)
         hello, answer = handshake.client_hello, handshake.server_hello
         suite = answer.cipher_suite if answer else handshake.sslv2_cipher
         offer = handshake.find(ClientHello)  # what other tools take the fingerprint of, also where a retry follows
@@ -203,7 +237,7 @@ class Assembler:
         start = handshake.start
         messages = _messages(handshake, sizes, start)
         told = [*(message.frame for message in messages), end.evidence.frame if end.evidence else None]
-        return HandshakeReport(
+        report = HandshakeReport(
             capture=self._capture,
             transport=transport,
             stream=stream,
@@ -226,7 +260,6 @@ class Assembler:
                 isinstance(sent.message, ClientHello) and sent.message.early_data for sent in handshake.sent
             ),
             resumption=resumed.how if resumed else None,
-            resumes=HandshakeReference(original.stream, original.handshake) if original else None,
             outcome=end.outcome,
             outcome_basis=end.basis,
             authentication=verdict.authentication,
@@ -253,6 +286,15 @@ class Assembler:
             facts=handshake,
             carrier=_carrier(below, handshake, always=end.outcome != "established"),
         )
+        if resumed is not None:
+            self._unlinked[transport, stream, handshake.index] = report, resumed
+        return report
+
+
+def _transport(handshake: Handshake) -> Transport:
+    if handshake.quic is not None:
+        return "quic"
+    return "tcp" if handshake.datagrams is None else "udp"
 
 
 def _end(handshake: Handshake, sizes: inference.Inference | None) -> outcome.End:

@@ -49,6 +49,10 @@ class Trust:
         return int(moment.timestamp() * 1_000_000) * 1000
 
 
+Sent = tuple[tuple[str, int, int, int], str, bytes]
+"""Where a certificate was sent, as what sorts and as what a person looks for, and its DER."""
+
+
 class Chains:
     """Judges the certificates of one capture's handshakes."""
 
@@ -63,12 +67,22 @@ class Chains:
             settings=Settings(transparency_logs=truststores.load_transparency_logs(several(trust.ct_logs))),
         )
 
-    def learn(self, report: HandshakeReport) -> None:
-        """Certificates that were sent here may complete a chain elsewhere in the capture."""
-        for sender in _SIDES:
-            sent = presented(report.facts, sender) if report.facts else None
-            if sent is not None and sent.chain:
-                self._validator.learn(sent.chain, report.display_filter)
+    def sent(self, reports: Iterable[HandshakeReport]) -> list[Sent]:
+        """The issuers that handshakes sent and that are not learned yet; the reports are in the capture's order."""
+        found: dict[bytes, Sent] = {}
+        for report in reports:
+            for sender in _SIDES:
+                shown = presented(report.facts, sender) if report.facts else None
+                for issuer in shown.chain[1:] if shown is not None else ():
+                    if issuer not in found and not self._validator.knows(issuer):
+                        place = report.transport, report.stream, report.handshake, len(found)
+                        found[issuer] = place, report.display_filter, issuer
+        return list(found.values())
+
+    def learn(self, sent: Iterable[Sent]) -> None:
+        """Certificates that were sent somewhere in the capture may complete a chain elsewhere."""
+        for _, where, issuer in sorted(sent):
+            self._validator.learn(issuer, where)
 
     def judge(self, report: HandshakeReport) -> None:
         """Fill in the report's certificates and chains."""

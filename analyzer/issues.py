@@ -19,7 +19,7 @@ class Issue:
 
 
 class Issues:
-    """Collects issues; the first occurrence of a code sets message and frame, later ones only count."""
+    """Collects issues; the first occurrence of a code in the capture sets message and frame, others only count."""
 
     def __init__(self) -> None:
         self._by_code: dict[str, Issue] = {}
@@ -29,13 +29,19 @@ class Issues:
         issue = self._by_code.get(code)
         if issue is None:
             self._by_code[code] = Issue(code, message, count, frame)
-        else:
-            issue.count += count
+            return
+        issue.count += count
+        if frame is not None and issue.frame is not None and frame < issue.frame:
+            issue.message, issue.frame = message, frame
 
     def extend(self, others: Iterable[Issue]) -> None:
         """Record what others have found."""
         for issue in others:
             self.add(issue.code, issue.message, frame=issue.frame, count=issue.count)
+
+    def sorted(self) -> list[Issue]:
+        """Those of the capture as such, then the others by the frame that shows them first."""
+        return sorted(self, key=lambda issue: (issue.frame or 0, issue.code))
 
     def __iter__(self) -> Iterator[Issue]:
         return iter(self._by_code.values())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.surroundings import Surroundings
+from analyzer.diagnosis.surroundings import Surroundings, sighting
 from analyzer.results import (
     CertificateReport,
     ChainReport,
@@ -218,7 +218,7 @@ def forged(
         facts.plaintext["server"] = plaintext
     sizes = inference.infer(facts) if facts.is_tls13 and facts.server_hello else None
     resumed = resumption.resumption(facts)
-    verdict = authentication.judge(facts, sizes, resumed, None)
+    verdict = authentication.judge(facts, sizes) if resumed is None else authentication.inherit(resumed, None)
     end = outcome.judge(facts, sizes)
     certificates = {"server": [], "client": []}
     if facts.first("certificate", "server"):
@@ -366,4 +366,4 @@ def attempt(
 
 def case(report: HandshakeReport, *others: HandshakeReport, assumed_trust: bool = False) -> Case:
     """A case among other handshakes of the same capture."""
-    return Case(report, Surroundings([report, *others], assumed_trust=assumed_trust))
+    return Case(report, Surroundings([sighting(one) for one in (report, *others)], assumed_trust=assumed_trust))

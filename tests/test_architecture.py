@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "analyzer"
 
 FLOORS = (
-    ("errors", "issues", "plugins", "results", "settings"),  # the words that all floors speak
+    ("errors", "issues", "plugins", "results", "settings", "shares"),  # the words that all floors speak
     ("capture",),
     ("net",),
     ("tls",),
@@ -22,6 +22,7 @@ FLOORS = (
     ("analysis",),
     ("api",),
     ("diagram", "graph", "inventory", "report"),
+    ("crew",),
     ("archive",),
     ("__init__", "__main__", "cli"),
 )

@@ -45,9 +45,9 @@ def test_a_raw_public_key_of_tls13_is_no_chain() -> None:
 
 
 def test_the_verdict_sees_what_a_client_shows_behind_the_handshake() -> None:
-    verdict = judge(facts(sent("client", certificate(), 7), sent("client", certificate(b"leaf"), 9)), None, None, None)
+    verdict = judge(facts(sent("client", certificate(), 7), sent("client", certificate(b"leaf"), 9)), None)
     assert (verdict.authentication, verdict.basis, verdict.presented) == ("mutual", "decrypted", True)
-    declined = judge(facts(sent("client", certificate(), 7)), None, None, None)
+    declined = judge(facts(sent("client", certificate(), 7)), None)
     assert (declined.authentication, declined.presented) == ("requested-not-provided", False)
 
 

@@ -147,7 +147,7 @@ def test_every_record_opens_and_every_proof_holds(section: str) -> None:
     if section == "CLIENT_AUTHENTICATION":
         expected.add(("client", "certificate_verify"))
     assert found == dict.fromkeys(expected, "pass")
-    verdict = judge(handshake, None, None, None)
+    verdict = judge(handshake, None)
     assert verdict.authentication == ("mutual" if section == "CLIENT_AUTHENTICATION" else "one-way")
     assert verdict.basis == "decrypted"
 

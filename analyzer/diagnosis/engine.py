@@ -15,7 +15,7 @@ from typing import Literal, cast
 from analyzer.diagnosis.case import Case, Stage
 from analyzer.diagnosis.finding import SEVERITIES, Confidence, Judgment, Severity, lowered
 from analyzer.diagnosis.profile import Profile
-from analyzer.diagnosis.surroundings import Surroundings
+from analyzer.diagnosis.surroundings import Sighting, Surroundings, sighting
 from analyzer.plugins import Registry
 from analyzer.results import Finding, HandshakeReport
 from analyzer.tls.attempt import TLS_PORTS
@@ -72,19 +72,23 @@ def situation(report: HandshakeReport) -> Situation:
 def diagnose(
     reports: Sequence[HandshakeReport],
     *,
+    sightings: Sequence[Sighting] | None = None,
     assumed_trust: bool = True,
     profile: Profile | None = None,
     tls_ports: frozenset[int] = TLS_PORTS,
 ) -> None:
-    """Set `findings` and `root_cause` of all handshakes of one capture.
+    """Set `findings` and `root_cause` of the handshakes of one capture.
 
     Args:
         reports: with their certificates and chains.
+        sightings: of all handshakes that a cause may be found in, in order, where those are more than the reports.
         assumed_trust: nobody said whom the clients trust, a public trust store stands in for theirs.
         profile: what is expected of a platform.
         tls_ports: where TLS is expected to begin at once.
     """
-    around = Surroundings(reports, assumed_trust=assumed_trust, tls_ports=tls_ports)
+    if sightings is None:
+        sightings = [sighting(report) for report in reports]
+    around = Surroundings(sightings, assumed_trust=assumed_trust, tls_ports=tls_ports)
     for report in reports:
         asked = [rule for rule in rules(situation(report)) if rule.applies(report, around)]
         if asked or profile is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from analyzer.diagnosis.case import Case, Ending
 from analyzer.diagnosis.finding import Confidence
-from analyzer.results import HandshakeReport
+from analyzer.diagnosis.surroundings import Sighting
 from analyzer.tls import registry
 from analyzer.tls.hello import ClientHello
 
@@ -131,7 +131,7 @@ def missing(case: Case, kind: str) -> Confidence | None:
     return "likely" if first == kind and ending.alert == "handshake_failure" else "possible"
 
 
-def _lacks(made: Offer, kind: str, other: HandshakeReport) -> bool:
+def _lacks(made: Offer, kind: str, other: Sighting) -> bool:
     """Whether the client does not offer what the same server chose for another client."""
     if kind == "suites":
         return other.cipher_suite not in (None, *map(registry.cipher_suite, made.suites))

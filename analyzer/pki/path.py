@@ -47,6 +47,9 @@ class Pool:
             self._by_subject.setdefault(certificate.subject, []).append(certificate)
             self.version += 1
 
+    def __contains__(self, encoded: object) -> bool:
+        return encoded in self._where
+
     def issuers(self, name: Name) -> list[Certificate]:
         """Certificates of that subject."""
         return self._by_subject.get(name, [])

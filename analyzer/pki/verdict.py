@@ -74,14 +74,17 @@ class Validator:
         found = self._certificates.get(encoded)
         return found or self._certificates.put(encoded, Certificate(encoded))
 
-    def learn(self, chain: Sequence[bytes], where: str) -> None:
-        """Remember the issuers that a handshake sent, to say so where another handshake lacks them.
+    def knows(self, issuer: bytes) -> bool:
+        """Whether it has learned this certificate."""
+        return issuer in self._pool
+
+    def learn(self, issuer: bytes, where: str) -> None:
+        """Remember an issuer that a handshake sent, to say so where another handshake lacks it.
 
         `where` names the handshake, such as `tcp.stream 5`. Who wants verdicts that do not depend on the order of
-        the handshakes lets it learn all chains before the first verdict.
+        the handshakes lets it learn all issuers before the first verdict.
         """
-        for encoded in chain[1:]:
-            self._pool.learn(self.certificate(encoded), where)
+        self._pool.learn(self.certificate(issuer), where)
 
     def validate(self, chain: Sequence[bytes], exchange: Exchange, *, time: int) -> ChainVerdict:
         """Judge the certificates that a side sent, DER, leaf first.

@@ -36,7 +36,6 @@ class Association:
         "first_time",
         "last_frame",
         "last_time",
-        "remembered",
         "reported",
         "session",
     )
@@ -46,8 +45,8 @@ class Association:
     def __init__(self, conversation: Conversation, session: "Session") -> None:
         self.connection = conversation
         self.session = session
-        self.reported = self.remembered = 0
-        """How many of the session's handshakes are in a report, and in the lineage."""
+        self.reported = 0
+        """How many of the session's handshakes are in a report."""
         self.first_frame = self.first_time = self.last_frame = self.last_time = 0
         self.counted = 0
         """What of `held` whoever watches over all conversations has counted."""

@@ -10,7 +10,8 @@ from analyzer.results import Authentication, Basis, Evidence, Sender
 from analyzer.tls import messages
 from analyzer.tls.handshake import SSLV2, Handshake, Sent
 from analyzer.tls.inference import Inference
-from analyzer.tls.resumption import Original, Resumption
+from analyzer.tls.lineage import Original, inherited
+from analyzer.tls.resumption import Resumption
 
 _PSK_EXCHANGES = frozenset(("PSK", "DHE_PSK", "ECDHE_PSK", "RSA_PSK", "ECJPAKE", "SRP", "KRB5", "ECCPWD"))
 
@@ -34,19 +35,35 @@ class Verdict:
         self.evidence.append(Evidence(frame, sender, message, says))
 
 
-def judge(
-    handshake: Handshake, inference: Inference | None, resumption: Resumption | None, original: Original | None
-) -> Verdict:
-    """The verdict on one handshake; `original` is the session that it resumes, where that is known."""
+def judge(handshake: Handshake, inference: Inference | None) -> Verdict:
+    """The verdict on one handshake that resumes nothing."""
     verdict = Verdict()
     if handshake.server_hello is None:
         _judge_without_server_hello(handshake, verdict)
-    elif resumption is not None:
-        _inherit(handshake, verdict, resumption, original)
     elif handshake.is_tls13 and inference is not None:
         _judge_by_sizes(handshake, verdict, inference)
     else:
         _judge_messages(handshake, verdict)
+    return verdict
+
+
+def inherit(resumption: Resumption, original: Original | None) -> Verdict:
+    """A resumed session authenticates nobody anew (RFC 8446, section 2.2; RFC 5246, section 7.3).
+
+    `original` is the session that it resumes, where that is known.
+    """
+    verdict = Verdict()
+    verdict.authentication, verdict.requested, verdict.presented = inherited(original, external=resumption.external)
+    verdict.evidence.append(Evidence(resumption.frame, "server", "server_hello", resumption.says))
+    if original is not None:
+        verdict.basis = "inherited" if original.authentication != "undetermined" else None
+        says = f"The original is stream {original.stream}, handshake {original.handshake}: {original.authentication}."
+    elif resumption.external:
+        verdict.basis = "observed"
+        says = "The key is not from a session of this capture; both sides know it beforehand."
+    else:
+        says = "The original session is not in this capture; whom it authenticated is unknown."
+    verdict.because(None, None, says)
     return verdict
 
 
@@ -63,30 +80,6 @@ def _judge_without_server_hello(handshake: Handshake, verdict: Verdict) -> None:
         verdict.because(None, "server", "No ServerHello followed the HelloRetryRequest.")
         return
     verdict.because(None, "server", "No ServerHello is seen.")
-
-
-def _inherit(handshake: Handshake, verdict: Verdict, resumption: Resumption, original: Original | None) -> None:
-    """A resumed session authenticates nobody anew (RFC 8446, section 2.2; RFC 5246, section 7.3)."""
-    verdict.evidence.append(Evidence(resumption.frame, "server", "server_hello", resumption.says))
-    verdict.requested = verdict.presented = False
-    if original is None:
-        if resumption.external:
-            verdict.authentication, verdict.basis = "psk", "observed"
-            verdict.because(None, None, "The key is not from a session of this capture; both sides know it beforehand.")
-        else:
-            verdict.requested = verdict.presented = None
-            verdict.because(
-                None, None, "The original session is not in this capture; whom it authenticated is unknown."
-            )
-        return
-    verdict.authentication = original.authentication
-    verdict.basis = "inherited" if original.authentication != "undetermined" else None
-    verdict.requested, verdict.presented = original.requested, original.presented
-    verdict.because(
-        None,
-        None,
-        f"The original is stream {original.stream}, handshake {original.handshake}: {original.authentication}.",
-    )
 
 
 def _judge_messages(handshake: Handshake, verdict: Verdict) -> None:

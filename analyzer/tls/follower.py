@@ -68,7 +68,6 @@ class Follower:
         "opener",
         "openings",
         "prologue",
-        "remembered",
         "reported",
         "session",
         "skipped_number",
@@ -93,8 +92,8 @@ class Follower:
         """Set once TLS has begun."""
         self.heads: list[bytes] = [b"", b""]
         """First bytes of either direction where TLS did not begin."""
-        self.reported = self.remembered = 0
-        """How many of the session's handshakes are in a report, and in the lineage."""
+        self.reported = 0
+        """How many of the session's handshakes are in a report."""
         self.skipped_number: int | None = None
         """The frame at which Wireshark skips a stream number on account of this connection."""
         self.first_frame = self.first_time = self.last_frame = self.last_time = 0

@@ -20,6 +20,7 @@ from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.faults import sentence
 from analyzer.diagnosis.finding import Confidence, Judgment, advise, listed
 from analyzer.diagnosis.stacks import FILTERS_BY_AUTHORITIES
+from analyzer.diagnosis.surroundings import Sighting
 from analyzer.results import HandshakeReport
 
 SEVERITY = "error"
@@ -67,7 +68,7 @@ def judge(case: Case) -> Judgment | None:
     )
 
 
-def _is_named(other: HandshakeReport, authorities: list[str]) -> bool:
+def _is_named(other: Sighting, authorities: list[str]) -> bool:
     """Whether the chain that a client presented leads to one of the names."""
     chain = other.certificates["client"]
     return any(one.issuer in authorities for one in chain)

@@ -43,14 +43,15 @@ def judge(case: Case) -> Judgment | None:
     by_server = case.ending.sender == "server" and case.ending.how == "fin"
     if by_server or (case.ending.how == "silence" and not repeated):
         return None
-    small = [other for other in case.around.established_of_server(case.report) if _hello_length(other) < _SEGMENT]
+    others = case.around.established_of_server(case.report)
+    small = [other for other in others if other.hello_length is not None and other.hello_length < _SEGMENT]
     groups = [registry.group(group) for group in case.hello.key_share_groups or () if group in _LARGE_GROUPS]
     share = f", with a key share of {groups[0]}" if groups else ""
     sure: Confidence = "likely" if small or repeated or (groups and waited >= 1) else "possible"
     what = f"was sent again {repeated} times" if repeated else f"got no answer in {waited:.1f} s"
     if case.ending.how == "rst" and case.ending.sender == "server":
         what = "was answered by a reset"
-    control = f" A hello of {_hello_length(small[0])} bytes was answered ({small[0].display_filter})." if small else ""
+    control = f" A hello of {small[0].hello_length} bytes was answered ({small[0].display_filter})." if small else ""
     return Judgment(
         confidence="certain" if small and repeated else sure,
         summary=f"The ClientHello of {case.report.client.ip} to {case.report.server} is {sent.length} bytes "
@@ -63,9 +64,3 @@ def judge(case: Case) -> Judgment | None:
         ),
         evidence=case.see(sent, *below.repeated["client"][:2], case.ending),
     )
-
-
-def _hello_length(report: object) -> int:
-    facts = getattr(report, "facts", None)
-    sent = facts.first("client_hello", "client") if facts else None
-    return sent.length if sent else 1 << 30

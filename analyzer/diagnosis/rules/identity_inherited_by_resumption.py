@@ -16,7 +16,7 @@ References: RFC 8446, sections 2.2 and 4.6.1; RFC 5246, section 7.3.
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.finding import Judgment, advise
-from analyzer.diagnosis.surroundings import Surroundings
+from analyzer.diagnosis.surroundings import Sighting, Surroundings
 from analyzer.results import HandshakeReport, Sender
 
 SEVERITY = "notice"
@@ -59,7 +59,7 @@ def judge(case: Case) -> Judgment | None:
     )
 
 
-def _rotated(case: Case, original: HandshakeReport, side: Sender) -> str | None:
+def _rotated(case: Case, original: Sighting, side: Sender) -> str | None:
     """Which other certificate this side has shown since the original."""
     other = case.around.rotated(case.report, original, side)
     if other is None:

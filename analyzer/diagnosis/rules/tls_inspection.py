@@ -17,7 +17,7 @@ References: RFC 8446, section 9.3.
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.finding import Judgment, advise
-from analyzer.diagnosis.surroundings import Surroundings
+from analyzer.diagnosis.surroundings import Sighting, Surroundings
 from analyzer.results import HandshakeReport
 
 SEVERITY = "warning"
@@ -73,7 +73,7 @@ def _is_makers(issuer: str) -> bool:
     return any(maker in issuer.lower() for maker in _MAKERS)
 
 
-def _other_issuer(case: Case) -> HandshakeReport | None:
+def _other_issuer(case: Case) -> Sighting | None:
     name = case.report.server_name
     issuer = case.report.certificates["server"][0].issuer
     for other in case.around.by_name.get(name, ()) if name else ():

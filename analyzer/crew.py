@@ -1,0 +1,117 @@
+"""Who does the other shares of a capture: processes of this machine, which talk through pipes."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from analyzer.shares import ALONE, Share
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+_T = TypeVar("_T")
+
+_FAILED = b"!"
+"""What begins the words of a process that cannot go on; a pickle begins otherwise."""
+
+
+class BrokenShareError(BrokenExecutor):
+    """One of the processes has died."""
+
+
+class _Leader(Share):
+    def __init__(self, others: "list[Connection]") -> None:
+        self._others = others
+        self.count = 1 + len(others)
+
+    def exchange(self, mine: _T) -> list[_T]:
+        with _others_alive():
+            told = [_dump(mine), *self._received()]
+            for index, other in enumerate(self._others, 1):
+                other.send_bytes(_dump([*told[:index], b"", *told[index + 1 :]]))
+        return [mine, *map(pickle.loads, told[1:])]
+
+    def gather(self, mine: _T) -> list[_T]:
+        with _others_alive():
+            return [mine, *map(pickle.loads, self._received())]
+
+    def _received(self) -> Iterator[bytes]:
+        for other in self._others:
+            words = other.recv_bytes()
+            if words.startswith(_FAILED):
+                raise RuntimeError(words.removeprefix(_FAILED).decode())
+            yield words
+
+
+@contextmanager
+def _others_alive() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise BrokenShareError("a process that analyzed a share of a capture has died") from error
+
+
+class _Member(Share):
+    def __init__(self, leader: "Connection", index: int, count: int) -> None:
+        self._leader = leader
+        self.index = index
+        self.count = count
+
+    def exchange(self, mine: _T) -> list[_T]:
+        self._leader.send_bytes(_dump(mine))
+        told: list[bytes] = pickle.loads(self._leader.recv_bytes())
+        return [mine if index == self.index else pickle.loads(words) for index, words in enumerate(told)]
+
+    def gather(self, mine: _T) -> None:
+        self._leader.send_bytes(_dump(mine))
+
+
+@contextmanager
+def together(count: int, work: Callable[..., Any], *arguments: Any) -> Iterator[Share]:
+    """Have `count - 1` other processes call `work(share, *arguments)`, while this one does its share: the first.
+
+    They end with this block. Raises BrokenShareError from within it where one dies, RuntimeError where one fails.
+    """
+    if count == 1:
+        yield ALONE
+        return
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+    pipes = [context.Pipe() for _ in range(1, count)]
+    processes = [
+        context.Process(target=_work, args=(its, index, count, work, arguments), daemon=True)
+        for index, (_, its) in enumerate(pipes, 1)
+    ]
+    try:
+        for process, (_, its) in zip(processes, pipes, strict=True):
+            process.start()
+            its.close()  # so that the end of the process is the end of what it says
+        yield _Leader([mine for mine, _ in pipes])
+    finally:
+        for mine, _ in pipes:
+            mine.close()
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _work(leader: "Connection", index: int, count: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """What another process does."""
+    # Ctrl-C reaches all processes of a terminal: the first one decides what becomes of the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        work(_Member(leader, index, count), *arguments)
+        leader.recv_bytes()  # until the first one is done with what this one said
+    except (EOFError, OSError):
+        pass  # the first one has ended
+    except BaseException as error:  # whatever it is, the first one must not wait for ever
+        leader.send_bytes(_FAILED + f"{type(error).__name__}: {error}".encode(errors="replace"))
+    os._exit(0)
+
+
+def _dump(value: Any) -> bytes:
+    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)

@@ -1,0 +1,120 @@
+"""Several processes analyze one capture, and say together what one of them would say."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from shared import crowd, in_shares
+
+from analyzer import crew
+from analyzer.api import analyze, analyze_live
+from analyzer.report import serialize
+from analyzer.results import CaptureReport
+from analyzer.settings import Limits
+from analyzer.shares import AloneError, Share
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+FILES = sorted(file for file in CAPTURES.glob("*.pcap*") if file.name != "embedded-secrets.pcapng")
+
+
+def said(reports: Iterable[CaptureReport]) -> list[str]:
+    """The handshakes of several shares, in the order of the capture."""
+    handshakes = [handshake for report in reports for handshake in report.handshakes]
+    handshakes.sort(key=lambda one: (one.transport, one.stream, one.handshake))
+    return [serialize.encode(one) for one in handshakes]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_shares_together_say_what_one_process_says(file: Path) -> None:
+    whole = analyze(file)
+    for count in (2, 3):
+        shares = in_shares(count, lambda share: analyze(file, share=share))
+        assert said(shares) == said([whole])
+        for share in shares:
+            assert serialize.issues(share) == serialize.issues(whole)
+            assert (share.frames, share.connections, share.conversations) == (
+                whole.frames,
+                whole.connections,
+                whole.conversations,
+            )
+
+
+def everybody(apart: int) -> bytes:
+    """Many captures as if they had been made on one network, each so many nanoseconds after the one before."""
+    return crowd(sorted([*CAPTURES.glob("*-tls1[23].pcap"), *CAPTURES.glob("resumption-*.pcap")]), apart)
+
+
+def test_many_connections_in_parts_are_the_same_parts() -> None:
+    """What one connection tells of another, such as a session to resume, crosses the shares batch by batch."""
+    capture = everybody(apart=2 * 10**9)
+    limits = Limits(handshakes=5, batch_bytes=10_000)
+
+    def parts(**share: Share) -> list[CaptureReport]:
+        return list(analyze_live(capture, limits=limits, **share))
+
+    alone, shares = parts(), in_shares(2, lambda share: parts(share=share))
+    assert len(alone) > 5
+    assert [len(each) for each in shares] == [len(alone)] * 2
+    for part, *together in zip(alone, *shares, strict=True):
+        assert said(together) == said([part])
+    links = {(one.stream, one.resumes.stream) for part in alone for one in part.handshakes if one.resumes}
+    assert any(stream % 2 != original % 2 for stream, original in links)
+
+
+def test_what_is_let_go_depends_on_all_shares() -> None:
+    capture = everybody(apart=10**6)
+    limits = Limits(held_bytes=20_000, batch_bytes=10_000)
+    whole = analyze(capture, limits=limits)
+    assert "held-bytes" in {issue.code for issue in whole.issues}
+    shares = in_shares(2, lambda share: analyze(capture, limits=limits, share=share))
+    assert said(shares) == said([whole])
+    assert serialize.issues(shares[0]) == serialize.issues(whole)
+
+
+def test_secrets_in_a_capture_are_for_one_process() -> None:
+    with pytest.raises(AloneError):
+        in_shares(2, lambda share: analyze(CAPTURES / "embedded-secrets.pcapng", share=share))
+
+
+# Processes
+
+
+def talk(share: Share, *words: str) -> list[list[object]]:
+    heard = [share.exchange((share.index, word)) for word in words]
+    share.gather(f"bye from {share.index}")
+    return heard
+
+
+def fail(share: Share) -> None:
+    share.exchange(None)
+    raise ValueError("no")
+
+
+def die(share: Share) -> None:
+    share.exchange(None)
+    os._exit(9)
+
+
+def test_processes_hear_each_other_in_order() -> None:
+    with crew.together(3, talk, "a", "b") as share:
+        heard = [share.exchange((0, word)) for word in ("a", "b")]
+        assert heard == [[(index, word) for index in range(3)] for word in ("a", "b")]
+        assert share.gather("bye from 0") == [f"bye from {index}" for index in range(3)]
+
+
+def test_one_process_needs_no_others() -> None:
+    with crew.together(1, fail) as share:
+        assert (share.count, share.exchange(1), share.gather(2)) == (1, [1], [2])
+
+
+def test_a_process_that_fails_says_why() -> None:
+    with crew.together(2, fail) as share, pytest.raises(RuntimeError, match="ValueError: no"):
+        share.exchange(None)
+        share.exchange(None)
+
+
+def test_a_process_that_dies_is_missed() -> None:
+    with crew.together(2, die) as share, pytest.raises(crew.BrokenShareError):
+        share.exchange(None)
+        share.exchange(None)

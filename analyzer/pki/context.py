@@ -38,8 +38,7 @@ class Settings:
     """Logs by their id (SHA-256 of the key); SCTs are checked where there are any."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(NamedTuple):
     """What the handshake said that bears on one side's certificates."""
 
     role: Role

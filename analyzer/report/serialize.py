@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -71,7 +71,12 @@ def timestamp(nanoseconds: int) -> str:
     seconds, fraction = divmod(nanoseconds, 1_000_000_000)
     microseconds, rest = divmod(fraction, 1000)
     digits = f"{fraction:09d}" if rest else f"{microseconds:06d}"
-    return f"{(_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()}.{digits}Z"
+    return f"{_second(seconds)}.{digits}Z"
+
+
+@lru_cache
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
 
 
 def _chain(report: ChainReport | None) -> JSON | None:

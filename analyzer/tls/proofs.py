@@ -59,7 +59,7 @@ def proofs(
     more = Verification("undetermined", None, f"there are more than {_MOST}, of which the first are checked")
     found += [_report(sent, more) for sent in signed[_MOST:]]
     if handshake.is_tls13:
-        found += _closed_tls13(handshake, presented)
+        found += _closed_tls13(handshake, {sent.sender for sent in signed}, presented)
     found += _finished(handshake, suite, version)
     return found if disputed is None else [_disputed(proof, disputed) for proof in found]
 
@@ -147,19 +147,15 @@ def _key(handshake: Handshake, signed: Sent, key_of: "KeyOf") -> "PublicKeyTypes
     return key_of(certificate.entries[0].data)
 
 
-def _closed_tls13(handshake: Handshake, presented: bool) -> list[ProofReport]:
+def _closed_tls13(handshake: Handshake, signers: set[Sender], presented: bool) -> list[ProofReport]:
     """The signatures that must be there and stay encrypted; a pre-shared key stands for the certificates."""
     answer = handshake.server_hello
     if answer is None or answer.selected_psk is not None:
         return []
     if not handshake.application_data["server"] and handshake.first("encrypted_handshake", "server") is None:
         return []
-    closed: list[Sender] = [
-        sender
-        for sender in _SIDES
-        if (sender == "server" or presented) and handshake.first("certificate_verify", sender) is None
-    ]
-    return [ProofReport(sender, "certificate_verify", "undetermined", None, None, _CLOSED) for sender in closed]
+    closed = [side for side in _SIDES if (side == "server" or presented) and side not in signers]
+    return [ProofReport(side, "certificate_verify", "undetermined", None, None, _CLOSED) for side in closed]
 
 
 # Finished

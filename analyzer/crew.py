@@ -24,6 +24,10 @@ class BrokenShareError(BrokenExecutor):
     """One of the processes has died."""
 
 
+class FailedShareError(Exception):
+    """One of the processes cannot go on, and says why."""
+
+
 class _Leader(Share):
     def __init__(self, others: "list[Connection]") -> None:
         self._others = others
@@ -44,7 +48,7 @@ class _Leader(Share):
         for other in self._others:
             words = other.recv_bytes()
             if words.startswith(_FAILED):
-                raise RuntimeError(words.removeprefix(_FAILED).decode())
+                raise FailedShareError(words.removeprefix(_FAILED).decode())
             yield words
 
 
@@ -75,7 +79,7 @@ class _Member(Share):
 def together(count: int, work: Callable[..., Any], *arguments: Any) -> Iterator[Share]:
     """Have `count - 1` other processes call `work(share, *arguments)`, while this one does its share: the first.
 
-    They end with this block. Raises BrokenShareError from within it where one dies, RuntimeError where one fails.
+    They end with this block. Raises BrokenShareError from within it where one dies, FailedShareError where one fails.
     """
     if count == 1:
         yield ALONE

@@ -90,3 +90,23 @@ def deadly(function, *args):
         return function(*args)
     finally:
         task.analyze_live = analyze
+
+
+class Half(engines.Processes):
+    """Local processes whose helpers do not do their share of a capture."""
+
+    def submit(self, function, *args):
+        return super().submit(half, function, *args)
+
+
+def half(function, *args):
+    from analyzer.archive import task
+
+    task.share = stop
+    return function(*args)
+
+
+def stop(mine, *_):
+    if os.environ["MTLSCOPE_TEST_SHARE"] == "exit":
+        os._exit(1)
+    raise ValueError("half of it")

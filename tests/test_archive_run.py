@@ -16,9 +16,10 @@ import pytest
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("duckdb")
-from archived import CAPTURES, Deadly, batch, captures, contents, distinct, short
+from archived import CAPTURES, Deadly, Half, batch, captures, contents, distinct, short
+from shared import crowd
 
-from analyzer.archive import engines
+from analyzer.archive import engines, run
 
 NAMES = ["one-way-tls12", "mutual-tls12", "cut", "resumption-psk", "connection-refused"]
 SOURCE = [CAPTURES / f"{name}.pcap" for name in NAMES]
@@ -58,6 +59,46 @@ def test_local_processes_give_the_rows_of_the_serial_engine(tmp_path):
     assert contents(tmp_path / "processes") == contents(tmp_path / "serial")
 
 
+def test_processes_that_share_one_capture_write_the_same_files(tmp_path, monkeypatch):
+    (tmp_path / "one.pcap").write_bytes(crowd(sorted(CAPTURES.glob("*-tls1[23].pcap")), apart=10**6))
+    batch(tmp_path / "serial", tmp_path / "one.pcap")
+    monkeypatch.setattr(run, "LARGE", 1)
+    _, progress, _ = batch(tmp_path / "shared", tmp_path / "one.pcap", engine=engines.Processes(3))
+    assert sum(progress.authentication.values()) > 10
+    written = [
+        {file.relative_to(place): file.read_bytes() for file in place.rglob("*.parquet")}
+        for place in (tmp_path / "serial", tmp_path / "shared")
+    ]
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize(("death", "deaths"), [("exit", 1), ("exception", 0)])
+def test_a_process_that_does_not_finish_its_share(tmp_path, monkeypatch, death, deaths):
+    """Where it dies the capture is done by one alone; where it fails, its row says so."""
+    source = CAPTURES / "mutual-tls12.pcap"
+    batch(tmp_path / "serial", source)
+    monkeypatch.setattr(run, "LARGE", 1)
+    monkeypatch.setenv("MTLSCOPE_TEST_SHARE", death)
+    _, progress, _ = batch(tmp_path / "shared", source, engine=Half(2))
+    assert progress.deaths == deaths
+    if death == "exit":
+        assert contents(tmp_path / "shared") == contents(tmp_path / "serial")
+    else:
+        (error,) = captures(tmp_path / "shared").values()
+        assert error == "this is a fault of mtlscope, please report it: ValueError: half of it"
+
+
+def test_secrets_are_for_one_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "LARGE", 1)
+    source, keylog = CAPTURES / "resumption-session-id.pcap", str(CAPTURES / "keys" / "resumption-session-id.keys")
+    embedded = CAPTURES / "embedded-secrets.pcapng"
+    for name, engine in (("serial", engines.Serial()), ("shared", engines.Processes(2))):
+        batch(tmp_path / name, source, embedded, engine=engine, keylog=[keylog])
+        batch(tmp_path / f"{name}-embedded", embedded, engine=type(engine)(*[2][: name == "shared"]))
+    assert contents(tmp_path / "shared") == contents(tmp_path / "serial")
+    assert contents(tmp_path / "shared-embedded") == contents(tmp_path / "serial-embedded")
+
+
 @pytest.fixture
 def cluster():
     distributed = pytest.importorskip("distributed")
@@ -76,6 +117,7 @@ def test_a_cluster_gives_them_too_also_where_a_worker_is_killed(tmp_path, cluste
     class Murderous:
         """Dask, with a worker that is killed while it works."""
 
+        divides = False
         window = property(lambda self: dask.window)
         is_death, close = staticmethod(dask.is_death), staticmethod(dask.close)
         submitted = 0

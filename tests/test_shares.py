@@ -109,7 +109,7 @@ def test_one_process_needs_no_others() -> None:
 
 
 def test_a_process_that_fails_says_why() -> None:
-    with crew.together(2, fail) as share, pytest.raises(RuntimeError, match="ValueError: no"):
+    with crew.together(2, fail) as share, pytest.raises(crew.FailedShareError, match="ValueError: no"):
         share.exchange(None)
         share.exchange(None)
 

@@ -21,6 +21,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -101,7 +103,8 @@ class Dataset:
         if not self.holds(_SCHEMA):
             with self.part(_SCHEMA) as part:
                 for table in schema.TABLES:
-                    part.add(table, [], day=_NO_DAY)
+                    folder = f"{table}/day={_NO_DAY}" if table in schema.PARTITIONED else table
+                    part.merge([{folder: schema.arrow(table).empty_table()}])
         self._store.tidy(_LEFT_BEHIND)
         return digest
 
@@ -192,6 +195,43 @@ class Dataset:
         raise UsageError(f"{self.place}: is no dataset of mtlscope's")
 
 
+Columns = dict[str, "pa.Table"]
+"""Rows by the folder of their table and day: what goes from one process to another."""
+
+
+def columns(some: Iterable[tuple[str, list[Row]]]) -> Columns:
+    """Rows of several tables, each in its day's folder."""
+    import pyarrow as pa
+
+    found: dict[str, list[pa.Table]] = {}
+    for table, rows in some:
+        by_folder: dict[str, list[Row]] = {}
+        for row in rows:
+            by_folder.setdefault(_folder(table, row), []).append(row)
+        for folder, its in by_folder.items():
+            found.setdefault(folder, []).append(pa.Table.from_pylist(its, schema=schema.arrow(table)))
+    return {folder: pa.concat_tables(tables) for folder, tables in found.items()}
+
+
+def _folder(table: str, row: Row) -> str:
+    if table not in schema.PARTITIONED:
+        return table
+    moment = row["first_seen" if table == "certificates" else "start"]
+    return f"{table}/day={_day(moment // _DAY)}"
+
+
+@lru_cache
+def _day(number: int) -> str:
+    return str((_EPOCH + timedelta(days=number)).date())
+
+
+def _in_order(tables: "list[pa.Table]") -> "pa.Table":
+    """Rows of handshakes in the order in which one process finds them; sorting keeps the order of equal ones."""
+    import pyarrow as pa
+
+    return pa.concat_tables(tables).sort_by([(name, "ascending") for name in ("transport", "stream", "handshake")])
+
+
 class Part:
     """The files of one capture: a context manager that publishes them at its end, unless there is an exception.
 
@@ -209,22 +249,19 @@ class Part:
 
     def extend(self, some: Iterable[tuple[str, list[Row]]]) -> None:
         """Add rows of several tables."""
-        for table, rows in some:
-            self.add(table, rows)
+        self.merge([columns(some)])
 
-    def add(self, table: str, rows: list[Row], *, day: str | None = None) -> None:
-        """Add rows to a table, each in its day's folder."""
-        if table not in schema.PARTITIONED:
-            self._write(table, table, rows)
-        elif day is not None:
-            self._write(table, f"{table}/day={day}", rows)
-        else:
-            moment = "first_seen" if table == "certificates" else "start"
-            by_day: dict[int, list[Row]] = {}
-            for row in rows:
-                by_day.setdefault(row[moment] // _DAY, []).append(row)
-            for number, some in by_day.items():
-                self._write(table, f"{table}/day={(_EPOCH + timedelta(days=number)).date()}", some)
+    def merge(self, shares: "list[Columns]") -> None:
+        """Add what several processes have found at the same time, in the order of the capture."""
+        for folder in dict.fromkeys(chain.from_iterable(shares)):
+            found = [share[folder] for share in shares if folder in share]
+            self._add(folder, found[0] if len(found) == 1 else _in_order(found))
+
+    def _add(self, folder: str, rows: "pa.Table") -> None:
+        file = self._files.get(folder)
+        if file is None:
+            file = self._files[folder] = _File(self._store, folder.partition("/")[0])
+        file.add(rows)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -235,12 +272,6 @@ class Part:
                 file.publish(f"{folder}/{self._capture_id}.parquet")
             else:
                 file.discard()
-
-    def _write(self, table: str, folder: str, rows: list[Row]) -> None:
-        file = self._files.get(folder)
-        if file is None:
-            file = self._files[folder] = _File(self._store, table)
-        file.add(rows)
 
 
 class _File:
@@ -257,10 +288,8 @@ class _File:
         """What went before them, where they were too many."""
         self._writer: Any = None
 
-    def add(self, rows: list[Row]) -> None:
-        import pyarrow as pa
-
-        self._held.append(pa.Table.from_pylist(rows, schema=self._schema))
+    def add(self, rows: "pa.Table") -> None:
+        self._held.append(rows)
         self._rows += len(rows)
         if self._rows >= _ROW_GROUP:
             if self._draft is None:

@@ -21,6 +21,9 @@ _T = TypeVar("_T")
 class Engine(Protocol):
     """Something that does tasks, several at a time."""
 
+    divides: bool
+    """A task may start processes of its own, which count as if they were given a task each."""
+
     @property
     def window(self) -> int:
         """How many tasks it is given at once."""
@@ -43,6 +46,7 @@ class Serial:
     """Does each task at once in this process: for debugging."""
 
     window = 1
+    divides = False
 
     def submit(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
         """Do it."""
@@ -66,6 +70,8 @@ class Processes:
 
     Each process is a pool of its own, so that where one dies it is known which task killed it.
     """
+
+    divides = True
 
     def __init__(self, jobs: int) -> None:
         self.window = jobs
@@ -129,6 +135,8 @@ def _die_with(parent: Any) -> None:
 
 class Dask:
     """Does tasks on the workers of a Dask cluster, a few more at a time than these have threads."""
+
+    divides = False  # its workers may not start processes
 
     def __init__(self, scheduler: str) -> None:
         """Connect to a scheduler by its address, or by its scheduler file; raises UsageError."""

@@ -1,8 +1,9 @@
 """How does a capture's report become rows of the tables?"""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from analyzer.archive.schema import TABLES
@@ -30,13 +31,15 @@ class Rows:
     def __init__(self, capture_id: str) -> None:
         self._capture_id = capture_id
         self._certificates: dict[str, Row] = {}
-        self.handshakes = 0
-        """How many were given so far."""
+        self._handshakes = 0
+        self.verdicts: Counter[tuple[str, str]] = Counter()
+        """Handshakes that were given so far, by authentication and outcome."""
 
     def part(self, report: CaptureReport) -> Iterator[tuple[str, list[Row]]]:
         """Some rows of its handshakes and findings at a time, and their table; the certificates are remembered."""
         names = self._names(report)
-        self.handshakes += len(report.handshakes)
+        self._handshakes += len(report.handshakes)
+        self.verdicts.update((handshake.authentication, handshake.outcome) for handshake in report.handshakes)
         for start in range(0, len(report.handshakes), _AT_ONCE):
             some = report.handshakes[start : start + _AT_ONCE]
             for handshake in some:
@@ -44,11 +47,24 @@ class Rows:
             yield "handshakes", [names | _handshake(handshake) for handshake in some]
             yield "findings", [names | _finding(each, finding) for each in some for finding in each.findings]
 
+    def add(self, other: "Rows") -> None:
+        """Take what another process was given of the same capture for given here."""
+        self._handshakes += other._handshakes
+        self.verdicts += other.verdicts
+        for sha256, theirs in other._certificates.items():
+            row = self._certificates.setdefault(sha256, theirs)
+            if row is not theirs:
+                row["first_seen"] = min(row["first_seen"], theirs["first_seen"])
+                row["last_seen"] = max(row["last_seen"], theirs["last_seen"])
+                for count in ("handshakes", "server_leaf", "client_leaf"):
+                    row[count] += theirs[count]
+
     def end(self, report: CaptureReport, about: Row) -> Iterator[tuple[str, list[Row]]]:
         """The rows of all certificates, and of the capture; `about` has the columns that the report does not know."""
         names = self._names(report)
-        yield "certificates", [names | row for row in self._certificates.values()]
-        yield "captures", [names | _capture(report) | {"handshakes": self.handshakes} | about]
+        certificates = sorted(self._certificates.values(), key=itemgetter("first_seen", "sha256"))
+        yield "certificates", [names | row for row in certificates]
+        yield "captures", [names | _capture(report) | {"handshakes": self._handshakes} | about]
 
     def _names(self, report: CaptureReport) -> Row:
         return {"capture_id": self._capture_id, "capture": report.capture}

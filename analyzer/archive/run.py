@@ -8,7 +8,7 @@ in quarantine: its row says so, and it is not tried again. Of an archive that is
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analyzer.archive.dataset import Dataset
@@ -27,6 +27,8 @@ SMALL = 1 << 20
 """Bytes of a task below which it goes with others to a worker."""
 GROUP = 32
 """How many such tasks go together at most."""
+LARGE = 32 << 20
+"""Bytes of a capture from which on several processes may do it together, each of which has to start."""
 _PULSE = 0.5
 
 
@@ -96,17 +98,30 @@ class _Run:
                 self._tell([])
 
     def _launch(self) -> None:
-        while self._waiting and len(self._flying) < self._engine.window:
+        while self._waiting and self._busy() + self._shares(self._waiting[0]) <= self._engine.window:
             self._start(self._group())
         if self._alone and not self._flying:
             self._start([self._alone.popleft()])
+
+    def _busy(self) -> int:
+        """How many processes have something to do."""
+        return sum(tasks[0].shares for tasks in self._flying.values())
+
+    def _shares(self, task: Task) -> int:
+        """How many processes should do a task together: as many as its part of all the bytes, so that it does not go on
+        alone when everything else is done."""
+        opens = any(self._options.get(name) for name in ("keylog", "server_key"))  # one connection by another
+        if not self._engine.divides or opens or task.size < LARGE or not task.is_file or self._deaths[task.capture_id]:
+            return 1
+        return max(1, min(self._engine.window, round(task.size * self._engine.window / self.progress.size)))
 
     def _group(self) -> list[Task]:
         """The next tasks: small ones together, for the way to a worker costs as much as they do.
 
         Towards the end they are fewer, so that no worker has much left when the others are done.
         """
-        group = [self._waiting.popleft()]
+        first = self._waiting.popleft()
+        group = [replace(first, shares=self._shares(first))]
         most = min(GROUP, 1 + len(self._waiting) // (2 * self._engine.window))
         if self._is_easy(group[0]):
             while self._waiting and len(group) < most and self._is_easy(self._waiting[0]):

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, BinaryIO
 
-from analyzer import secrets
+from analyzer import crew, secrets
 from analyzer.api import analyze, analyze_live
 from analyzer.archive import identity
-from analyzer.archive.dataset import Dataset
+from analyzer.archive.dataset import Dataset, columns
 from analyzer.archive.members import ARCHIVE, MAX_EXPANSION, ArchiveError, Member, walk, zipped
 from analyzer.archive.rows import Row, Rows
 from analyzer.archive.store import File, is_url, reason
@@ -22,6 +22,7 @@ from analyzer.issues import unread
 from analyzer.results import CaptureReport
 from analyzer.secrets import Secrets
 from analyzer.settings import Limits
+from analyzer.shares import ALONE, AloneError, Share
 
 _CUT = ("capture-cut-short", "capture-damaged")
 """Issues which say that a capture ends before its end."""
@@ -57,6 +58,8 @@ class Task:
     """Why it cannot be read, where that is known already."""
     stale: tuple[str, ...] = ()
     """Captures of the dataset that this replaces."""
+    shares: int = 1
+    """How many processes do it together."""
 
     @property
     def source(self) -> str:
@@ -72,6 +75,12 @@ class Task:
     def is_capture(self) -> bool:
         """Whether its row is that of a capture, and not that of an archive."""
         return self.members is None and (self.error is not None or not self.is_archive)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a capture, or a rotated set, that every process of this machine can open."""
+        inside = self.is_archive or self.positions or self.error is not None or self.members is not None
+        return not inside and not any(is_url(file.place) for file in self.files)
 
     @property
     def is_archive(self) -> bool:
@@ -100,8 +109,7 @@ def perform(tasks: Iterable[Task], place: str, options: Mapping[str, Any]) -> li
     What is wrong with the input becomes a row. Raises UsageError where an option is wrong, OSError where the
     dataset cannot be written.
     """
-    # What an analysis makes dies by reference count; looking for cycles in it would take a third of the time.
-    gc.set_threshold(100_000, 20, 100)
+    _hurry()
     named = {name: tuple(options.get(name) or ()) for name in ("keylog", "server_key")}
     options = {name: value for name, value in options.items() if name not in named}
     if any(named.values()):
@@ -112,6 +120,21 @@ def perform(tasks: Iterable[Task], place: str, options: Mapping[str, Any]) -> li
         with worker.opened:
             done += worker.run()
     return done
+
+
+def _hurry() -> None:
+    # What an analysis makes dies by reference count; looking for cycles in it would take a third of the time.
+    gc.set_threshold(100_000, 20, 100)
+
+
+def share(mine: Share, task: Task, place: str, options: Mapping[str, Any]) -> None:
+    """What each of the other processes does that do a capture together: its rows go to the first one."""
+    _hurry()
+    worker, rows = _Worker(task, Dataset(place), options), Rows(task.capture_id)
+    with worker.opened:
+        for report in worker.reports(task.name, worker.sources(), mine):
+            mine.gather(columns(rows.part(report)))
+    mine.gather(rows)
 
 
 class _Worker:
@@ -130,7 +153,7 @@ class _Worker:
             yield self._write([CaptureReport(capture=task.name, error=task.error)], task.capture_id, about)
             return
         try:
-            sources = self._sources()
+            sources = self.sources()
         except Exception as error:  # of the file system, be it S3's, or of zipfile
             yield self._write([CaptureReport(capture=task.name, error=reason(error))], task.capture_id, about)
             return
@@ -168,35 +191,44 @@ class _Worker:
             return self._write([CaptureReport(capture=name, error=str(error))], capture_id, about)
 
     def _capture(self, capture_id: str, name: str, sources: list[Any], about: Row) -> Done:
+        task = self._task
         try:
-            done = self._write(self._reports(name, sources), capture_id, about)
+            if task.shares > 1:
+                with (
+                    suppress(AloneError),
+                    crew.together(task.shares, share, task, self._dataset.place, self._options) as mine,
+                ):
+                    return self._write(self.reports(name, sources, mine), capture_id, about, mine)
+            done = self._write(self.reports(name, sources), capture_id, about)
             if self._late_secrets and all(isinstance(source, str) for source in sources):
                 # They open what came before them, but that takes another reading, and all of it at once.
-                done = self._write(self._reports(name, sources, again=True), capture_id, about)
+                done = self._write(self.reports(name, sources, again=True), capture_id, about)
             return done
         except CaptureError as error:
             why = error.reason
-        except _FaultError as error:  # must not stop the other captures
+        except (_FaultError, crew.FailedShareError) as error:  # must not stop the other captures
             why = f"this is a fault of mtlscope, please report it: {error}"
         return self._write([CaptureReport(capture=name, error=why)], capture_id, about)
 
-    def _reports(self, name: str, sources: list[Any], *, again: bool = False) -> Iterator[CaptureReport]:
+    def reports(
+        self, name: str, sources: list[Any], mine: Share = ALONE, *, again: bool = False
+    ) -> Iterator[CaptureReport]:
         """The parts of the report, so that not all of a large one has to be held; `again`, all in one."""
         capture = sources[0] if len(sources) == 1 else sources
         own = _Own(self._task, sources) if self._task.lead or self._task.tail else None
         try:
-            options = {"name": name, "limits": _LIMITS, **self._options}
+            options = {"name": name, "limits": _LIMITS, "share": mine, **self._options}
             for report in [analyze(capture, **options)] if again else analyze_live(capture, **options):
                 self._late_secrets = any(issue.code == "secrets-late" for issue in report.issues)
                 if own is not None:
                     own.keep(report)
                 yield report
-        except (CaptureError, UsageError):
+        except (CaptureError, UsageError, AloneError, crew.BrokenShareError, crew.FailedShareError):
             raise
         except Exception as error:
             raise _FaultError(f"{type(error).__name__}: {error}") from error
 
-    def _sources(self) -> list[Any]:
+    def sources(self) -> list[Any]:
         """What is to be read: a local capture by its path, all else as streams."""
         task = self._task
         if task.positions:
@@ -209,8 +241,8 @@ class _Worker:
     def _open(self, file: File) -> BinaryIO:
         return self.opened.enter_context(file.open())
 
-    def _write(self, reports: Iterable[CaptureReport], capture_id: str, about: Row) -> Done:
-        """Write the parts of a report as they come; the last one is of the whole capture."""
+    def _write(self, reports: Iterable[CaptureReport], capture_id: str, about: Row, mine: Share = ALONE) -> Done:
+        """Write the parts of a report as they come, from all shares; the last one is of the whole capture."""
         task = self._task
         about = {
             "source": task.source,
@@ -218,19 +250,20 @@ class _Worker:
             "files": [file.place for file in task.files] if len(task.files) > 1 else None,
             **about,
         }
-        rows, verdicts = Rows(capture_id), Counter[tuple[str, str]]()
+        rows = Rows(capture_id)
         with self._dataset.part(capture_id) as part:
             for report in reports:
-                verdicts.update((handshake.authentication, handshake.outcome) for handshake in report.handshakes)
-                part.extend(rows.part(report))
+                part.merge(mine.gather(columns(rows.part(report))) or [])
                 report.handshakes.clear()
                 last = report
+            for others in (mine.gather(rows) or [])[1:]:
+                rows.add(others)
             why = unread(last.issues)
             last.error = last.error or (why and why.rstrip("."))
             part.extend(rows.end(last, about))
         cut = next((issue.message for issue in last.issues if issue.code in _CUT), None)
         is_capture = about.get("members") is None
-        return Done(capture_id, last.capture, last.error, cut=cut, is_capture=is_capture, verdicts=verdicts)
+        return Done(capture_id, last.capture, last.error, cut=cut, is_capture=is_capture, verdicts=rows.verdicts)
 
 
 class _FaultError(Exception):

@@ -10,8 +10,8 @@ from analyzer.issues import Issues
 from analyzer.net import ip, links, tcp, udp
 from analyzer.net.dissect import HEADERS, Announced, Dissector
 from analyzer.net.fragments import Reassembler
-from analyzer.net.layers import Fragments, Layer, Packets, Payloads, columns, concatenate, frames
-from analyzer.net.segments import DatagramBatch, SegmentBatch
+from analyzer.net.layers import Fragments, Layer, Packets, Payloads, columns, concatenate, frames, gather
+from analyzer.net.segments import DatagramBatch, SegmentBatch, no_datagrams
 from analyzer.settings import Limits
 
 MAX_TUNNELS = 16
@@ -21,6 +21,11 @@ _IS_FOREIGN_ETHERTYPE = np.zeros(1 << 16, bool)
 _IS_FOREIGN_ETHERTYPE[[number for kind, number in HEADERS if kind == "ethertype"]] = True
 _IS_TUNNEL_PORT = np.zeros(1 << 16, bool)
 _IS_TUNNEL_PORT[[number for kind, number in HEADERS if kind == "UDP port"]] = True
+
+_PLAIN = np.dtype([("addresses", "V12"), ("ethertype", ">u2"), ("ip", ip.HEADER4), ("tcp", tcp.HEADER)])
+"""Ethernet, IPv4 without options and TCP: all headers of most frames."""
+_SAMPLE = 64
+"""Every so many frames are looked at first; where one is not plain, the others need no look."""
 
 _Foreign = list[tuple[Announced, Layer]]
 _P = TypeVar("_P", Packets, Payloads)
@@ -40,6 +45,7 @@ class Decoder:
         self._issues = issues
         self._reassembler = Reassembler(limits.fragments, issues)
         self._dissector = Dissector(issues, to_ip=scapy_links)
+        self._scapy_links = scapy_links
 
     def decode(self, batch: FrameBatch) -> tuple[SegmentBatch, DatagramBatch]:
         """The TCP segments and UDP datagrams of the batch in frame order, of one frame the outer ones first.
@@ -47,6 +53,8 @@ class Decoder:
         They are those to which Wireshark gives a `tcp.stream` or `udp.stream`. Where datagrams were
         reassembled, these lie behind a copy of the batch's buffer.
         """
+        if (plain := self._plain(batch)) is not None:
+            return plain, no_datagrams(batch.buffer)
         buffer = batch.buffer
         packets = links.packets(batch)
         foreign = self._foreign_links(batch, packets)
@@ -86,6 +94,22 @@ class Decoder:
     def close(self) -> None:
         """Say which datagrams the capture leaves incomplete."""
         self._reassembler.close()
+
+    def _plain(self, batch: FrameBatch) -> SegmentBatch | None:
+        """The segments of a batch in which every frame is `_PLAIN`, by one look at each; None where one is not."""
+        if self._scapy_links or not ((batch.link_type == 1) & (batch.captured >= _PLAIN.itemsize)).all():
+            return None
+        for offset in (batch.offset[::_SAMPLE], batch.offset):
+            headers = gather(batch.buffer, offset, _PLAIN)
+            plain = (headers["ethertype"] == links.IPV4) & (headers["ip"]["version_length"] == 0x45)
+            if not (plain & (headers["ip"]["protocol"] == ip.TCP)).all():
+                return None
+        packets = frames(batch, links.IPV4)
+        packets.offset += links.TAGS[links.ETHERNET]
+        carried = ip.version4(packets, headers["ip"], [])
+        if len(carried) < len(batch) or not carried.holds(tcp.HEADER.itemsize).all():  # fragmented, cut or damaged
+            return None
+        return tcp.segments(batch, batch.buffer, carried, headers["tcp"])
 
     def _foreign_links(self, batch: FrameBatch, packets: Packets) -> _Foreign:
         """The frames whose link type is Scapy's; the columns get to see none of them."""

@@ -27,7 +27,7 @@ ERRORS = {ICMP: (3, 4, 11, 12), ICMPV6: (1, 2, 3, 4)}
 MAX_EXTENSIONS = 16
 """Extension headers followed in one packet."""
 
-_IPV4 = np.dtype(
+HEADER4 = np.dtype(
     [
         ("version_length", "u1"),
         ("traffic_class", "u1"),
@@ -53,7 +53,7 @@ _IPV6 = np.dtype(
         ("destination_low", ">u8"),
     ]
 )
-SMALLEST_HEADER = _IPV4.itemsize
+SMALLEST_HEADER = HEADER4.itemsize
 """Bytes of an IP header without options; `payloads` relies on them."""
 
 _ADDRESS = np.dtype([("high", ">u8"), ("low", ">u8")])
@@ -73,16 +73,16 @@ def payloads(buffer: NDArray[np.uint8], packets: Packets, fragments: list[Fragme
     either version, that of IPv6 only the latter, as in Wireshark.
     """
     version = gather(buffer, packets.offset, _BYTE) >> 4
-    carried = _version4(buffer, packets.where((version == 4) & (packets.ethertype == IPV4)), fragments)
+    packets4 = packets.where((version == 4) & (packets.ethertype == IPV4))
+    carried = version4(packets4, gather(buffer, packets4.offset, HEADER4), fragments)
     is_version6 = (version == 6) & packets.holds(_IPV6.itemsize)
     if not is_version6.any():
         return carried
     return concatenate([carried, _version6(buffer, packets.where(is_version6))])
 
 
-def _version4(buffer: NDArray[np.uint8], packets: Packets, fragments: list[Fragments]) -> Payloads:
-    """RFC 791, section 3.1."""
-    header = gather(buffer, packets.offset, _IPV4)
+def version4(packets: Packets, header: NDArray[np.void], fragments: list[Fragments]) -> Payloads:
+    """What IPv4 packets with these headers carry (RFC 791, section 3.1); `fragments` takes what is fragmented."""
     header_length = (header["version_length"] & 15).astype(np.int64) * 4
     total_length = header["total_length"].astype(np.int64)
     total_length[total_length == 0] = _UNLIMITED  # Captured before the network card cut it up: no length yet.

@@ -46,6 +46,13 @@ class DatagramBatch:
         return len(self.frame)
 
 
+def no_datagrams(buffer: NDArray[np.uint8]) -> DatagramBatch:
+    """A batch without any."""
+    none = np.zeros(0, np.int64)
+    byte, half, port = none.astype(np.uint8), none.astype(np.uint64), none.astype(np.uint16)
+    return DatagramBatch(buffer, none, none, byte, half, half, half, half, port, port, none, none, none, none > 0)
+
+
 @dataclass(slots=True)
 class SegmentBatch(DatagramBatch):
     """TCP segments in frame order (RFC 9293, section 3.1); also those without payload."""

@@ -23,14 +23,17 @@ HEADER = np.dtype(
 _SYN, _ACK = 0x02, 0x10
 
 
-def segments(batch: FrameBatch, buffer: NDArray[np.uint8], carried: Payloads) -> SegmentBatch:
-    """The segments among `carried`, which must hold their HEADER.
+def segments(
+    batch: FrameBatch, buffer: NDArray[np.uint8], carried: Payloads, header: NDArray[np.void] | None = None
+) -> SegmentBatch:
+    """The segments among `carried`, which must hold their HEADER (`header`, where that has been gathered already).
 
     One whose data offset is impossible has no payload but is a segment nevertheless, as it is to Wireshark.
     Nor has one that an ICMP error quotes: that it was sent is all it says, and that it begins a connection,
     wherefore it keeps the flags of a SYN or SYN-ACK and no others.
     """
-    header = gather(buffer, carried.offset, HEADER)
+    if header is None:
+        header = gather(buffer, carried.offset, HEADER)
     header_length = (header["data_offset"] >> 4).astype(np.int64) * 4
     offset = carried.offset + header_length
     length = np.maximum(carried.wire_end - offset, 0)

@@ -15,7 +15,6 @@ from analyzer.capture.reader import Capture
 from analyzer.chains import Chains
 from analyzer.diagnosis.application import exchange
 from analyzer.diagnosis.engine import diagnose
-from analyzer.diagnosis.profile import Profile
 from analyzer.diagnosis.surroundings import sighting
 from analyzer.issues import Issues
 from analyzer.net.connections import Arrivals, Connection, ConnectionTable
@@ -31,6 +30,7 @@ from analyzer.tls.keyring import Keyring
 
 if TYPE_CHECKING:
     from analyzer.associations import Associations
+    from analyzer.diagnosis.profile import Profile
     from analyzer.net.segments import DatagramBatch
     from analyzer.tls.association import Association
 
@@ -55,7 +55,7 @@ class Setup(NamedTuple):
     secrets: Secrets
     assumed_trust: bool
     """Nobody said whom the clients trust."""
-    profile: Profile | None
+    profile: "Profile | None"
     tls_ports: frozenset[int]
     """Those on which TLS is expected."""
     application: bool

@@ -10,9 +10,7 @@ from analyzer.capture.reader import Capture, open_capture
 from analyzer.capture.rotation import rotated
 from analyzer.capture.source import Input
 from analyzer.chains import Chains, Files, Trust, several
-from analyzer.diagnosis.profile import Role
 from analyzer.errors import CaptureError, UsageError
-from analyzer.profiles import load_profile
 from analyzer.results import CaptureReport, HandshakeReport
 from analyzer.secrets import Password, Secrets, load
 from analyzer.settings import Limits
@@ -20,7 +18,7 @@ from analyzer.shares import ALONE, Share
 from analyzer.tls.attempt import TLS_PORTS
 
 if TYPE_CHECKING:
-    pass
+    from analyzer.diagnosis.profile import Profile, Role
 
 Captures = Input | list[Input] | tuple[Input, ...]
 """A capture, or the files of one that was written in pieces: they are joined in time."""
@@ -42,7 +40,7 @@ def analyze(
     server_key: Files = (),
     password: Password = None,
     profile: str | Path | None = None,
-    profile_role: Role | None = None,
+    profile_role: "Role | None" = None,
     tls_port: Iterable[int] = (),
     application: bool = False,
     share: Share = ALONE,
@@ -174,7 +172,7 @@ def _setup(
     server_key: Files = (),
     password: Password = None,
     profile: str | Path | None = None,
-    profile_role: Role | None = None,
+    profile_role: "Role | None" = None,
     tls_port: Iterable[int] = (),
     application: bool = False,
     share: Share = ALONE,
@@ -186,11 +184,17 @@ def _setup(
         chains=Chains(Trust(trust, client_trust, crl, server_name, at, ct_logs)),
         secrets=_secrets(keylog, server_key, password),
         assumed_trust=several(trust) == ["mozilla"],
-        profile=load_profile(profile, profile_role) if profile is not None else None,
+        profile=_profile(profile, profile_role) if profile is not None else None,
         tls_ports=TLS_PORTS.union(tls_port),
         application=application,
         share=share,
     )
+
+
+def _profile(profile: str | Path, role: "Role | None") -> "Profile":
+    from analyzer.profiles import load_profile  # few ask for one, and TOML takes time to import
+
+    return load_profile(profile, role)
 
 
 def _secrets(keylog: Files | Secrets, server_key: Files, password: Password) -> Secrets:

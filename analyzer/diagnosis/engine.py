@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from analyzer.diagnosis.case import Case, Stage
 from analyzer.diagnosis.finding import SEVERITIES, Confidence, Judgment, Severity, lowered
-from analyzer.diagnosis.profile import Profile
 from analyzer.diagnosis.surroundings import Sighting, Surroundings, sighting
 from analyzer.plugins import Registry
 from analyzer.results import Finding, HandshakeReport
 from analyzer.tls.attempt import TLS_PORTS
+
+if TYPE_CHECKING:
+    from analyzer.diagnosis.profile import Profile
 
 RULES = Registry("analyzer.diagnosis.rules")
 """All rules, by code."""
@@ -74,7 +76,7 @@ def diagnose(
     *,
     sightings: Sequence[Sighting] | None = None,
     assumed_trust: bool = True,
-    profile: Profile | None = None,
+    profile: "Profile | None" = None,
     tls_ports: frozenset[int] = TLS_PORTS,
 ) -> None:
     """Set `findings` and `root_cause` of the handshakes of one capture.
@@ -95,7 +97,7 @@ def diagnose(
             _diagnose(Case(report, around), asked, profile)
 
 
-def _diagnose(case: Case, asked: Sequence[Rule], profile: Profile | None) -> None:
+def _diagnose(case: Case, asked: Sequence[Rule], profile: "Profile | None") -> None:
     """Ask the rules about one handshake, and rank what they answer."""
     judged = [(rule, judgment) for rule in asked if (judgment := rule.judge(case)) is not None]
     if case.failed and case.facts is not None and case.facts.has_hole():

@@ -159,15 +159,14 @@ class Analysis:
         report, capture = self._report, self._capture
         report.frames, report.bytes = capture.frames, capture.bytes
         report.connections = self._table.opened
-        conversations = self._associations.conversations if self._associations is not None else 0
-        told = self._share.exchange((conversations, self._keyring.asked, self._keyring.matched, list(self._issues)))
-        report.conversations = sum(number for number, *_ in told)
+        report.conversations = self._associations.conversations if self._associations is not None else 0
+        told = self._share.exchange((self._keyring.asked, self._keyring.matched, list(self._issues)))
         if self._table.bygone.forgotten:
             message = "Too many connections: a late segment of one that is over may count as a new connection."
             self._common.add("bygone-connections", message, count=self._table.bygone.forgotten)
         if self.late_secrets:
             self._common.add("secrets-late", "Secrets came behind traffic that they may open, which stays closed.")
-        if any(asked for _, asked, *_ in told) and not any(matched for _, _, matched, _ in told):
+        if any(asked for asked, *_ in told) and not any(matched for _, matched, _ in told):
             self._common.add("secrets-unused", "No secret fits any connection of this capture.")
         for *_, issues in told:
             self._common.extend(issues)
@@ -202,14 +201,15 @@ class Analysis:
             for connection in connections[start : start + at_once]:
                 self._finish(connection)
             yield self._take_ended()
-        associations = self._associations.all() if self._associations is not None else []
-        associations.sort(key=attrgetter("connection.stream"))
-        for start in range(0, max(self._share.exchange(len(associations))), at_once):
-            for association in associations[start : start + at_once]:
-                self._finish_association(association)
+        associations = {each.connection.stream: each for each in self._associations.all()} if self._associations else {}
+        streams = sorted(chain.from_iterable(self._share.exchange(list(associations))))
+        for start in range(0, len(streams), at_once):
+            for stream in streams[start : start + at_once]:
+                if stream in associations:
+                    self._finish_association(associations[stream])
             yield self._take_ended()
         if self._associations is not None:
-            self._associations.close()
+            self._associations.close(self._common)
         yield self._take_ended() + self._assembler.late_attempts()
 
     def _take_ended(self) -> list[HandshakeReport]:
@@ -219,7 +219,7 @@ class Analysis:
     def _follow(self, batch: FrameBatch) -> None:
         """Take the batch through the floors."""
         segments, datagrams = self._decoder.decode(batch)
-        if len(datagrams) and self._share.index == self._share.count - 1:
+        if len(datagrams):
             self._follow_datagrams(datagrams)
         if not len(segments):
             return
@@ -284,7 +284,7 @@ class Analysis:
         if self._associations is None:
             from analyzer.associations import Associations
 
-            self._associations = Associations(self._limits, self._issues, self._keyring)
+            self._associations = Associations(self._limits, self._issues, self._keyring, self._share)
         for association in self._associations.follow(batch):
             self._assembler.begin(association)
             if self._capture.live and association.reported < len(association.session.handshakes):

@@ -6,6 +6,7 @@ from analyzer.issues import Issues
 from analyzer.net.conversations import Conversation, ConversationTable, Delivery
 from analyzer.net.segments import DatagramBatch
 from analyzer.settings import Limits
+from analyzer.shares import ALONE, Share
 from analyzer.tls.association import SHORTEST_SILENCE, Association
 from analyzer.tls.dtls import columns as dtls_columns
 from analyzer.tls.dtls.session import DtlsSession
@@ -19,11 +20,11 @@ _REMEMBERED = 20_000
 class Associations:
     """Follows all conversations in which DTLS or QUIC is spoken, of which each speaks only one."""
 
-    def __init__(self, limits: Limits, issues: Issues, keyring: Keyring) -> None:
+    def __init__(self, limits: Limits, issues: Issues, keyring: Keyring, share: Share = ALONE) -> None:
         self._limits = limits
         self._issues = issues
         self._keyring = keyring
-        self._table = ConversationTable(limits.bygone_connections)
+        self._table = ConversationTable(limits.bygone_connections, share)
         self._held = 0
         self._handshakes: OrderedDict[int, int] = OrderedDict()
 
@@ -106,8 +107,8 @@ class Associations:
         if len(self._handshakes) > _REMEMBERED:
             self._handshakes.popitem(last=False)
 
-    def close(self) -> None:
-        """Say what the limits cost."""
+    def close(self, issues: Issues) -> None:
+        """Say what it cost that numbers were forgotten."""
         if self._table.forgotten:
             message = "Too many conversations of datagrams: the stream number of a late one may be wrong."
-            self._issues.add("bygone-connections", message, count=self._table.forgotten)
+            issues.add("bygone-connections", message, count=self._table.forgotten)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from analyzer.net.endpoints import Ends, RawEndpoint, endpoint
 from analyzer.net.segments import DatagramBatch
 from analyzer.results import Endpoint
+from analyzer.shares import ALONE, Share
 
 _SLOTS = 16
 """Bits of the place that a conversation has among those seen last."""
@@ -78,8 +79,9 @@ class ConversationTable:
     Most datagrams are nobody's business: of them a few columns are computed, and nothing is done one by one.
     """
 
-    def __init__(self, remembered: int) -> None:
-        """Know the numbers of about so many conversations."""
+    def __init__(self, remembered: int, share: Share = ALONE) -> None:
+        """Know the numbers of about so many conversations; only those of `share` are followed."""
+        self._share = share
         self._half = max(remembered // 2, 1)
         self._recent: dict[int, int] = {}
         self._earlier: dict[int, int] = {}
@@ -105,6 +107,9 @@ class ConversationTable:
         """
         names = _names(batch)
         self._number(names)
+        if self._share.count > 1:
+            own = (names >> np.uint64(1)) % np.uint64(self._share.count) == self._share.index
+            wanted, begins = wanted & own, begins & own
         if self._names is None:
             self._names = np.fromiter(self._followed, np.uint64, len(self._followed))
         beginning = np.unique(names[begins])

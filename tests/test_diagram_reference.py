@@ -1,13 +1,17 @@
 """The textbook pictures are walks through the transition table, and have the textbook's steps in its order."""
 
+from pathlib import Path
+
 import pytest
 from drawn import REFERENCES, textbook
 
+from analyzer.api import analyze
 from analyzer.cli import main
 from analyzer.diagram.reference import path, reference
 from analyzer.errors import UsageError
 from analyzer.tls import states
 
+CAPTURES = Path(__file__).parents[1] / "captures"
 CHANGED = "change_cipher_spec, finished"
 
 ONE_WAY = [
@@ -93,6 +97,30 @@ def test_the_picture_walks_along_the_table(mutual, tls13, exchange):
         assert row in states.awaited(table, state)
         state = row.then
     assert state == states.ESTABLISHED
+
+
+SAID = [
+    file
+    for pattern in ("mutual-tls1*", "one-way-tls1*", "requested-*-tls1*", "resumption-*", "hello-retry-request*")
+    for file in sorted(CAPTURES.glob(f"{pattern}.pcap"))
+]
+
+
+@pytest.mark.parametrize("file", SAID, ids=lambda file: file.stem)
+def test_what_real_stacks_said_walks_along_the_table(file):
+    """With keys, for the table has the messages that are encrypted; ChangeCipherSpec says nothing in TLS 1.3."""
+    for handshake in analyze(file, keylog=CAPTURES / "keys" / f"{file.stem}.keys").handshakes:
+        tls13 = handshake.version == "TLSv1.3"
+        table, state = states.TLS13 if tls13 else states.TLS12, states.START
+        for said in handshake.messages:
+            if said.message in ("application_data", "alert") or (tls13 and said.message == "change_cipher_spec"):
+                continue
+            rows = [row for row in states.awaited(table, state) if row[1:3] == (said.sender, said.message)]
+            assert len(rows) == 1, f"{said} in state {state}"
+            state = rows[0].then
+            if state == states.ESTABLISHED:
+                break
+        assert state == states.ESTABLISHED
 
 
 @pytest.mark.parametrize("name", REFERENCES)

@@ -1,12 +1,11 @@
 """Who does the other shares of a capture: processes of this machine, which talk through pipes."""
 
 import multiprocessing
-import os
 import pickle
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from analyzer.shares import ALONE, Share
@@ -67,12 +66,14 @@ class _Member(Share):
         self.count = count
 
     def exchange(self, mine: _T) -> list[_T]:
-        self._leader.send_bytes(_dump(mine))
-        told: list[bytes] = pickle.loads(self._leader.recv_bytes())
+        with _others_alive():
+            self._leader.send_bytes(_dump(mine))
+            told: list[bytes] = pickle.loads(self._leader.recv_bytes())
         return [mine if index == self.index else pickle.loads(words) for index, words in enumerate(told)]
 
     def gather(self, mine: _T) -> None:
-        self._leader.send_bytes(_dump(mine))
+        with _others_alive():
+            self._leader.send_bytes(_dump(mine))
 
 
 @contextmanager
@@ -109,12 +110,11 @@ def _work(leader: "Connection", index: int, count: int, work: Callable[..., Any]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         work(_Member(leader, index, count), *arguments)
-        leader.recv_bytes()  # until the first one is done with what this one said
-    except (EOFError, OSError):
+    except BrokenShareError:
         pass  # the first one has ended
     except BaseException as error:  # whatever it is, the first one must not wait for ever
-        leader.send_bytes(_FAILED + f"{type(error).__name__}: {error}".encode(errors="replace"))
-    os._exit(0)
+        with suppress(OSError):
+            leader.send_bytes(_FAILED + f"{type(error).__name__}: {error}".encode(errors="replace"))
 
 
 def _dump(value: Any) -> bytes:

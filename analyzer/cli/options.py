@@ -75,6 +75,19 @@ _DIAGNOSIS: list[Callable[[Any], Any]] = [
 ]
 """Those of them that only the diagnosis asks for."""
 
+
+def output_option(help_text: str = "Where to write it; - is stdout, the default.") -> Callable[[Function], Function]:
+    """Give a command `output`: a file, or `-`."""
+    return click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, allow_dash=True),
+        default="-",
+        help=help_text,
+    )
+
+
 _WRITING: list[Callable[[Any], Any]] = [
     click.option(
         "--format",
@@ -82,14 +95,7 @@ _WRITING: list[Callable[[Any], Any]] = [
         type=click.Choice(formats.REGISTRY.names()),
         help=f"How to write the report; without it the suffix of --output decides, else {formats.DEFAULT}.",
     ),
-    click.option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        type=click.Path(dir_okay=False, allow_dash=True),
-        default="-",
-        help="Where to write the report; - is stdout, the default.",
-    ),
+    output_option("Where to write the report; - is stdout, the default."),
 ]
 
 

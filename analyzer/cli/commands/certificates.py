@@ -23,7 +23,7 @@ import click
 
 from analyzer.cli.captures import Captures
 from analyzer.cli.datasets import format_of, opened
-from analyzer.cli.options import reads_captures
+from analyzer.cli.options import output_option, reads_captures
 from analyzer.cli.output import telling_issues
 from analyzer.errors import UsageError
 from analyzer.inventory import certificates, writers
@@ -40,14 +40,7 @@ from analyzer.inventory import certificates, writers
     type=click.Choice(list(writers.FORMATS)),
     help="How to write the list; without it the suffix of --output decides, else table.",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    default="-",
-    help="Where to write the list; - is stdout, the default.",
-)
+@output_option("Where to write the list; - is stdout, the default.")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from analyzer.cli.captures import Captures
-from analyzer.cli.options import analyzes, diagnoses
+from analyzer.cli.options import analyzes, diagnoses, output_option
 from analyzer.diagnosis import policy as policies
 from analyzer.diagnosis.finding import SEVERITIES
 from analyzer.errors import UsageError
@@ -42,14 +42,7 @@ from analyzer.report import verdicts as writers
     help="End with status 1 where a violation is that bad, or worse.",
 )
 @click.option("--format", "format_name", type=click.Choice(list(writers.FORMATS)), help="How to write it.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    default="-",
-    help="Where to write it; - is stdout, the default.",
-)
+@output_option()
 @click.pass_context
 def command(
     ctx: click.Context,

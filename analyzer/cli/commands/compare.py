@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from analyzer.cli.captures import Captures
-from analyzer.cli.options import analyzes, diagnoses
+from analyzer.cli.options import analyzes, diagnoses, output_option
 from analyzer.errors import UsageError
 from analyzer.report import comparison as writers
 from analyzer.results import CaptureReport, HandshakeReport
@@ -35,14 +35,7 @@ from analyzer.results import CaptureReport, HandshakeReport
 @analyzes
 @diagnoses
 @click.option("--format", "format_name", type=click.Choice(list(writers.FORMATS)), help="How to write it.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    default="-",
-    help="Where to write it; - is stdout, the default.",
-)
+@output_option()
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -24,7 +24,7 @@ import click
 
 from analyzer.cli.captures import Captures
 from analyzer.cli.messages import complain
-from analyzer.cli.options import analyzes
+from analyzer.cli.options import analyzes, output_option
 from analyzer.diagram import renderers
 from analyzer.diagram.sequence import Diagram
 from analyzer.errors import UsageError
@@ -70,14 +70,7 @@ _TERMINAL = "text"
     help="Every detail for a document's column, or what a room can read for a slide.",
 )
 @click.option("--format", "format_name", type=click.Choice(renderers.REGISTRY.names()), help="How to draw it.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    default="-",
-    help="Where to write it; - is stdout, the default.",
-)
+@output_option()
 @analyzes
 @click.pass_context
 def command(

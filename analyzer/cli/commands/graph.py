@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from analyzer.cli.captures import Captures
-from analyzer.cli.options import reads_captures
+from analyzer.cli.options import output_option, reads_captures
 from analyzer.errors import UsageError
 from analyzer.graph import graph, writers
 from analyzer.graph.model import VIEWS
@@ -38,14 +38,7 @@ from analyzer.graph.model import VIEWS
 )
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True, help="Its colours.")
 @click.option("--format", "format_name", type=click.Choice(writers.REGISTRY.names()), help="How to write it.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    default="-",
-    help="Where to write it; - is stdout, the default, for which --format is needed.",
-)
+@output_option("Where to write it; - is stdout, the default, for which --format is needed.")
 @click.pass_context
 def command(
     ctx: click.Context,

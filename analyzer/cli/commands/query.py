@@ -9,6 +9,7 @@ import sys
 import click
 
 from analyzer.cli.datasets import format_of, opened
+from analyzer.cli.options import output_option
 from analyzer.errors import UsageError
 
 FORMATS = {"table": (".txt",), "csv": (".csv",), "json": (".json",), "jsonl": (".jsonl",), "parquet": (".parquet",)}
@@ -18,7 +19,7 @@ FORMATS = {"table": (".txt",), "csv": (".csv",), "json": (".json",), "jsonl": ("
 @click.argument("place", metavar="DATASET")
 @click.argument("sql")
 @click.option("--format", "format_name", type=click.Choice(list(FORMATS)), help="Without it the suffix of -o decides.")
-@click.option("-o", "--output", metavar="FILE", default="-", help="Where to write it; - is stdout, the default.")
+@output_option()
 def command(place: str, sql: str, format_name: str | None, output: str) -> None:
     """Run the command."""
     from analyzer.archive import query

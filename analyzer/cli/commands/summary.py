@@ -9,6 +9,7 @@ from pathlib import PurePath
 import click
 
 from analyzer.cli.datasets import format_of, opened
+from analyzer.cli.options import output_option
 
 FORMATS = {"text": (".txt",), "json": (".json",), "html": (".html", ".htm")}
 
@@ -16,7 +17,7 @@ FORMATS = {"text": (".txt",), "json": (".json",), "html": (".html", ".htm")}
 @click.command()
 @click.argument("place", metavar="DATASET")
 @click.option("--format", "format_name", type=click.Choice(list(FORMATS)), help="Without it the suffix of -o decides.")
-@click.option("-o", "--output", metavar="FILE", default="-", help="Where to write it; - is stdout, the default.")
+@output_option()
 @click.option(
     "--top",
     metavar="N",

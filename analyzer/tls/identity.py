@@ -37,16 +37,15 @@ def identity(
 
 
 def _rests_on(proof: ProofReport, suite: Suite) -> str:
-    what = {
-        "server_key_exchange": "signing the key exchange with its certificate's key",
-        "certificate_verify": "signing all messages before with its certificate's key",
-        "finished": f"being able to {_does(suite)} with its certificate's key",
-    }
-    return f"The {proof.of} shows who it is by {what[proof.message]}"
-
-
-def _does(suite: Suite) -> str:
-    return "decrypt the pre-master secret" if suite.key_exchange.startswith("RSA") else "compute the pre-master secret"
+    match proof.message:
+        case "server_key_exchange":
+            what = "signing the key exchange"
+        case "certificate_verify":
+            what = "signing all messages before"
+        case _:
+            does = "decrypt" if suite.key_exchange.startswith("RSA") else "compute"
+            what = f"being able to {does} the pre-master secret"
+    return f"The {proof.of} shows who it is by {what} with its certificate's key"
 
 
 def _holds(proof: ProofReport) -> str:

@@ -5,6 +5,7 @@ the ServerHello's cipher suite names.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from analyzer.tls.codec import Malformed, Reader
 from analyzer.tls.registry import Suite, as_tls
@@ -54,8 +55,9 @@ class ClientKeyExchangeParameters:
     """Name of the pre-shared key (RFC 4279, section 2)."""
 
 
+@lru_cache(1)
 def server_parameters(body: bytes, suite: Suite, version: int) -> ServerKeyExchangeParameters:
-    """Read a ServerKeyExchange; raises `Malformed`."""
+    """Read a ServerKeyExchange; raises `Malformed`. One is asked for its signature, and at once for its group."""
     reader = Reader(body)
     exchange = suite.key_exchange
     hint = reader.vector16() if exchange.endswith("PSK") else None

@@ -210,7 +210,7 @@ def psk_key_exchange_mode(code: int) -> str:
     return _iana.PSK_KEY_EXCHANGE_MODES.get(code) or f"0x{code:02x}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Suite:
     """A cipher suite taken apart; lengths are bytes."""
 

@@ -86,7 +86,7 @@ def test_lengths(sizes: Sizes, finished: int, empty: int, declined: int, alert_:
 
 @pytest.mark.parametrize(("hash_length", "tag"), [(32, 16), (48, 16), (32, 8)])
 def test_no_two_flights_without_a_certificate_look_alike(hash_length: int, tag: int) -> None:
-    both = expected_sizes(hash_length, tag)
+    both = expected_sizes(hash_length, tag).both
     begins = [(shape.lengths, shape.answer) for shape in client_flight._shapes(both, with_settings=True)]
     for (first, one), (second, other) in combinations(begins, 2):
         assert one == other or first[: len(second)] != second[: len(first)]

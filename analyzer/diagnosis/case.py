@@ -182,9 +182,9 @@ class Case:
         if self.sizes is not None and self.sizes.cut is not None:
             return flight[: flight.index(self.sizes.cut) + 1]
         sizes = inference.expected(facts.suite.hash_length, facts.suite.tag_length or 16)
-        if len(flight) < 2 or len(flight) != len(hidden) or flight[-1].length not in {size.alert for size in sizes}:
+        if len(flight) < 2 or len(flight) != len(hidden) or flight[-1].length not in sizes.alerts:
             return []
-        return [] if any(sent.length == size.finished for sent in flight for size in sizes) else flight
+        return [] if any(sent.length in sizes.finished for sent in flight) else flight
 
     @cached_property
     def stage(self) -> Stage:

@@ -203,6 +203,8 @@ class Handshake:
 
         Datagrams come in any order: what is missing of them is never only behind something.
         """
+        if not self.holes:
+            return False
         last = None if until is None or self.datagrams is not None else until.frame
         return any(sender in (None, who) and (last is None or hole.frame <= last) for who, hole in self.holes)
 

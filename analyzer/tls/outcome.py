@@ -157,7 +157,7 @@ def _judge_silence(handshake: Handshake, done: Sent, *, answered: bool) -> End:
 def _hidden_refusal(handshake: Handshake, finished: Sent, replies: list[Sent]) -> Sent | None:
     """The server's first answer, where its secrets are not known and all that it sends is as long as an alert."""
     tag = (handshake.suite.tag_length if handshake.suite else None) or 16
-    alerts = {size.alert for size in expected(0, tag)}
+    alerts = expected(0, tag).alerts
     if not replies or any(sent.protection != "encrypted" or sent.length not in alerts for sent in replies):
         return None
     first = replies[0].frame

@@ -27,7 +27,7 @@ def judge_acceptance(
             result.accepted = True
         return
     done = next(i for i, sent in client if sent is result.client_finished)
-    alerts = {size.alert for size in sizes}
+    alerts = sizes.alerts
     # A record of the server's flight that lacks a part may seem to end behind the client's.
     later = [(i, sent) for i, sent in server if i > client[0][0] and began(sent) > client[0][1].frame]
     if any(i < done and sent.length not in alerts for i, sent in later):
@@ -63,14 +63,13 @@ def _go_on(server: Records, client: Records, sizes: Expected) -> bool:
     """Whether both sides exchange more than an answer and alerts."""
     if not client:
         return False
-    alerts = {size.alert for size in sizes}
-    replies, requests = ([i for i, sent in side if sent.length not in alerts] for side in (server, client))
+    replies, requests = ([i for i, sent in side if sent.length not in sizes.alerts] for side in (server, client))
     reply = next((i for i in replies if i > client[0][0]), None)
     request = next((i for i in requests if reply is not None and i > reply), None)
     return request is not None and any(i > request for i in replies)
 
 
-def _client_left(handshake: Handshake, client: Records, done: int, index: int, alerts: set[int]) -> bool:
+def _client_left(handshake: Handshake, client: Records, done: int, index: int, alerts: frozenset[int]) -> bool:
     """Whether the client closed before the server's alert, which then is but the answer to that."""
     if any(done < i < index and sent.length in alerts for i, sent in client):
         return True
@@ -91,7 +90,7 @@ def judge_afterwards(
     later = [(i, sent) for i, sent in client if i > begin]
     for at in range(1, len(later)):
         index, last = later[at]
-        size = next((size for size in sizes if last.length == size.finished), None)
+        size = sizes.finished.get(last.length)
         if size is None:
             continue
         before, flight = later[at - 1][1].length, later[max(at - 2, 0) : at + 1]
@@ -123,7 +122,7 @@ def _judge_packed_afterwards(server: Records, later: Records, begin: int, sizes:
     ahead = begin
     for index, sent in later:
         asked = [reply.length for i, reply in server if ahead < i < index]
-        request = any(len(asked) == 1 and 0 <= asked[0] - size.of(0) - 60 <= 120 for size in sizes)
+        request = any(len(asked) == 1 and 0 <= asked[0] - size.of(0) - 60 <= 120 for size in sizes.both)
         if ahead != begin and request and sent.length >= SMALLEST_PACKED_ANSWER:
             result.afterwards = "unknown"
             says = f"Records of {asked[0]} and {sent.length} may be a later request for a certificate, and its answer."

@@ -13,6 +13,7 @@ from analyzer.tls.inference.sizes import (
     Expected,
     Inference,
     Records,
+    Sizes,
     has_psk,
 )
 
@@ -34,7 +35,7 @@ def without_early_data(
     if hello is None or not hello.early_data:
         return client
     if has_psk(handshake):
-        ends = {size.end_of_early_data for size in sizes}
+        ends = {size.end_of_early_data for size in sizes.both}
         for at, (index, sent) in enumerate(client):
             if sent.length in ends:
                 result.roles[index] = "end_of_early_data"
@@ -42,9 +43,8 @@ def without_early_data(
                 return client[at + 1 :]
     # Rejected, or its end is not seen: what was sent before the server's flight was read cannot be told from
     # early data, what came behind the server's Finished is at least likely to be something else.
-    finished = {size.finished for size in sizes}
     packed = next((i for i, _ in server), None)
-    last = next((i for i, sent in server[1:] if sent.length in finished), packed)
+    last = next((i for i, sent in server[1:] if sent.length in sizes.finished), packed)
     return [(i, sent) for i, sent in client if last is not None and i > last]
 
 
@@ -59,10 +59,10 @@ class _Shape(NamedTuple):
 
 
 @lru_cache
-def _shapes(sizes: Expected, *, with_settings: bool) -> list[_Shape]:
+def _shapes(both: tuple[Sizes, Sizes], *, with_settings: bool) -> list[_Shape]:
     """All flights without a certificate; `with_settings`: the client may send EncryptedExtensions first."""
     shapes: list[_Shape] = []
-    for size in sizes:
+    for size in both:
         finished, declined = size.finished, size.declined
         shapes += (
             _Shape("not-asked", (finished,), ("finished",)),
@@ -89,7 +89,7 @@ def judge_client(handshake: Handshake, client: Records, sizes: Expected, result:
     with_settings = hello is not None and hello.extension(*_APPLICATION_SETTINGS) is not None
     # No two of all these shapes are equal: 69 and 85 of JSSE under SHA-256 and SHA-384 are no one else's.
     begin = tuple(sent.length for _, sent in client[:2])
-    for shape in _shapes(sizes, with_settings=with_settings):
+    for shape in _shapes(sizes.both, with_settings=with_settings):
         if begin[: len(shape.lengths)] == shape.lengths:
             flight = client[: len(shape.lengths)]
             result.answer = shape.answer
@@ -107,8 +107,7 @@ def judge_client(handshake: Handshake, client: Records, sizes: Expected, result:
         says = f"The client's flight ({lengths}) is Finished and an empty Certificate, compressed."
         result.because(first, "client", says)
         return
-    alerts = {size.alert for size in sizes}
-    if first.length in alerts and all(sent.length in alerts for _, sent in client):
+    if all(sent.length in sizes.alerts for _, sent in client):
         result.answer = "refused-server"
         result.alert = first
         result.roles[index] = "alert"
@@ -125,7 +124,7 @@ def _is_empty_compressed(handshake: Handshake, client: Records, sizes: Expected)
     if hello is None or hello.extension(_COMPRESSION) is None or len(client) < 2:
         return False
     first, second = client[0][1].length, client[1][1].length
-    return any(second == size.finished and first - size.of(0) in _COMPRESSED_EMPTY for size in sizes)
+    return any(second == size.finished and first - size.of(0) in _COMPRESSED_EMPTY for size in sizes.both)
 
 
 def _judge_presented(client: Records, sizes: Expected, result: Inference, *, may_hide: bool) -> None:
@@ -134,8 +133,7 @@ def _judge_presented(client: Records, sizes: Expected, result: Inference, *, may
     Unless it `may_hide` something else of any size: 0-RTT data that was rejected, or application settings.
     """
     index, first = client[0]
-    finished = {size.finished for size in sizes}
-    ends = (at for at in range(1, min(len(client), COMPARED)) if client[at][1].length in finished)
+    ends = (at for at in range(1, min(len(client), COMPARED)) if client[at][1].length in sizes.finished)
     end = next((at for at in ends if len(messages(client[: at + 1])) <= 3), None)
     if first.length < (_SMALLEST_FLIGHT if end is None else SMALLEST_CERTIFICATE):
         result.because(first, "client", f"The client's first protected record ({first.length}) fits no known flight.")

@@ -15,9 +15,8 @@ _FRAGMENTS = (512, 1024, 2048, 4096, 8192)
 def server_flight(server: Records, client: Records, sizes: Expected) -> Records:
     """The server's records up to its Finished, where it stands alone in one; else those before the client's."""
     before = [(i, sent) for i, sent in server if not client or i < client[0][0]]
-    finished = {size.finished for size in sizes}
     for at, (_, sent) in enumerate(before[:COMPARED]):
-        if at and sent.length in finished:
+        if at and sent.length in sizes.finished:
             return before[: at + 1]
     return before[:COMPARED]
 
@@ -45,7 +44,7 @@ def judge_server(handshake: Handshake, flight: Records, sizes: Expected, result:
     if not flight or has_psk(handshake):
         return
     last = flight[-1][1]
-    size = next((size for size in sizes if last.length == size.finished), None)
+    size = sizes.finished.get(last.length)
     if size is None:
         return
     if handshake.has_hole("server", until=last):
@@ -90,14 +89,14 @@ def judge_cut(handshake: Handshake, flight: Records, client: Records, sizes: Exp
     if not flight or handshake.has_hole("server", until=flight[-1][1]):
         return
     # With padding it is as long as an EncryptedExtensions may be without.
-    alerts = {size.alert for size in sizes if not size.padding or handshake.closings}
+    alerts = sizes.alerts if handshake.closings else {sizes.both[0].alert}
     *ahead, last = (sent.length for _, sent in flight)
     if last not in alerts or any(sent.length not in alerts for _, sent in client):
         return
     # What came before is too little for a whole flight in one record.
     if (ahead and has_psk(handshake)) or sum(ahead) > _SMALLEST_SERVER_FLIGHT:
         return
-    if any(length == size.finished for length in ahead for size in sizes):
+    if any(length in sizes.finished for length in ahead):
         return
     result.cut = flight[-1][1]
     result.roles[flight[-1][0]] = "alert"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from math import gcd
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from analyzer.results import Evidence, Sender
 from analyzer.tls.handshake import Handshake, Sent
@@ -61,14 +61,22 @@ class Sizes:
         return self.of(4)
 
 
-Expected = tuple[Sizes, Sizes]
-"""Lengths without padding, and with that of JSSE."""
+class Expected(NamedTuple):
+    """Lengths of protected records under one cipher suite, whoever sends them."""
+
+    both: tuple[Sizes, Sizes]
+    """Without padding, and with that of JSSE."""
+    finished: dict[int, Sizes]
+    """By the length of a Finished."""
+    alerts: frozenset[int]
+    """The lengths of an alert."""
 
 
 @lru_cache
 def expected(hash_length: int, tag_length: int) -> Expected:
     """The lengths that most stacks give to records, and those of JSSE."""
-    return Sizes(hash_length, tag_length), Sizes(hash_length, tag_length, JSSE_PADDING)
+    both = Sizes(hash_length, tag_length), Sizes(hash_length, tag_length, JSSE_PADDING)
+    return Expected(both, {size.finished: size for size in both}, frozenset([size.alert for size in both]))
 
 
 @dataclass(slots=True)

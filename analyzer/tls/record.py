@@ -233,6 +233,8 @@ class RecordReader:
                             self._finish(record, stretch.seen(position - 1), events)
                     break
                 self._finish(record, segment.seen, events)
+                if self._may_jump():
+                    break
         self._next = position
         return None
 

@@ -11,7 +11,7 @@ class Limits:
     for (`batch_bytes`, `records`, `handshakes`) there is none.
     """
 
-    batch_bytes: int = 8 << 20
+    batch_bytes: int = 16 << 20
     """Captured bytes that one batch of frames holds (at least one frame)."""
     frame_bytes: int = 16 << 20
     """A frame said to be longer is taken for damage of the capture (Wireshark's own bound is 256 MiB for

@@ -7,21 +7,27 @@ from pathlib import Path
 from random import Random
 
 _PCAP = (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1")
-_RECORD = re.compile(rb"[\x14-\x18]\x03[\x00-\x04]", re.DOTALL)
+_RECORD = re.compile(rb"[\x14-\x19](?:\x03[\x00-\x04]|\xfe[\xfc-\xff])", re.DOTALL)
+"""The beginning of a record's header (RFC 8446, section 5.1; RFC 6347, section 4.1)."""
 _MOST_EDITS = 8
+_LENGTHS = (3, 6, 7, 43, 44, 76, 78, -20, -38, -24, 9, 11, 14, 19, 22)
+"""Where there are lengths, from a record's header on: its own, those of TLS and DTLS messages, of frames before it."""
 
 
 class Mutator:
     """Makes damaged copies of the captures in a folder."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self._seeds = [path.read_bytes() for path in sorted(folder.iterdir()) if ".pcap" in path.name]
+        files = [path for path in sorted(folder.iterdir()) if ".pcap" in path.name]
+        self._seeds = [path.read_bytes() for path in files]
+        self._datagrams = [path.read_bytes() for path in files if re.search("dtls|quic", path.name)]
+        """The few of them that are none of TCP: a third of the copies are theirs."""
         self._seed = seed
 
     def copy(self, number: int) -> bytes:
         """The copy of this number."""
         random = Random(f"{self._seed}/{number}")
-        data = bytearray(random.choice(self._seeds))
+        data = bytearray(random.choice(self._seeds if random.random() < 2 / 3 else self._datagrams))
         frames = random.random() < 0.5
         if frames and data[:4] in _PCAP:
             data = self._shuffled(data, random)
@@ -97,7 +103,7 @@ def _lie_about_length(data: bytearray, random: Random) -> None:
     headers = [match.start() for match in _RECORD.finditer(data)]
     if not headers:
         return
-    at = random.choice(headers) + random.choice((3, 6, 7, 43, 44, 76, 78, -20, -38, -24, random.randrange(9, 200)))
+    at = random.choice(headers) + random.choice(_LENGTHS) + random.randrange(2) * random.randrange(200)
     if 0 <= at < len(data) - 2:
         (length,) = struct.unpack_from(">H", data, at)
         lie = random.choice((0, 1, length - 1, length + 1, 2 * length, 0x4000, 0xFFFF, random.randrange(0x10000)))

@@ -106,13 +106,13 @@ class Parsed(Generic[T]):
     def __get__(self, message: Extended | None, owner: type) -> Self | T | None:
         if message is None:
             return self
-        data = message.extension(*self.types)
-        if data is None:
-            return None
-        try:
-            return self._parse_short(data) if len(data) <= _SHORT else self.parse(data)
-        except Malformed:
-            return None
+        for type_, data in message.extensions:
+            if type_ in self.types:
+                try:
+                    return self._parse_short(data) if len(data) <= _SHORT else self.parse(data)
+                except Malformed:
+                    return None
+        return None
 
 
 class Present(Parsed[bool]):

@@ -47,7 +47,7 @@ from analyzer.secrets import Secrets
 from analyzer.settings import Limits
 from analyzer.tls.association import Association
 from analyzer.tls.keylog import KeyLog
-from analyzer.tls.quic.frames import Crypto, CryptoStream, frames
+from analyzer.tls.quic.frames import Ack, Crypto, CryptoStream, frames
 from analyzer.tls.quic.packet import VERSIONS, packets
 from analyzer.tls.quic.protection import Keys, initial_keys, is_genuine_retry, reconstructed
 from analyzer.tls.quic.session import QuicSession
@@ -106,7 +106,8 @@ def test_the_standards_server_initial_is_opened(version: int) -> None:
     [found] = packets(datagram(bytes.fromhex(SERVER_INITIAL[version])), None)
     opened = initial_keys(FIRST_ID, VERSIONS[version]).server.open(found)
     assert opened is not None and opened.number == 1
-    [answer] = frames(opened.payload)
+    [acknowledgment, answer] = frames(opened.payload)
+    assert acknowledgment == Ack(with_counts=False)
     assert isinstance(answer, Crypto) and answer.data[:6] == bytes.fromhex("020000560303")
     assert initial_keys(FIRST_ID, VERSIONS[version]).client.open(found) is None
 
@@ -298,6 +299,54 @@ def test_a_retry_changes_the_keys() -> None:
     assert len(lacking) == 1 and lacking[0].cipher_suite is not None, "the capture may lack the Retry"
 
 
+def test_what_the_client_sent_before_a_retry_came_begins_nothing() -> None:
+    made = Connection()
+    offer = ((16, vector(2, vector(1, b"h3"))), (57, b"\x01\x04\x80\x00\xea\x60"), (99, bytes(1500)))
+    raw = made.note(client_hello(*offer, suites=(AES_128_GCM,)))
+
+    def parts() -> list[bytes]:
+        cuts = [(0, 1000), (1000, len(raw))]
+        return [made.packet("client", INITIAL, crypto(raw[begin:end], begin), pad=1200) for begin, end in cuts]
+
+    first, late = parts()
+    made.send("client", first)
+    data = made.long(RETRY_TYPE, made.client_id, b"retry-id") + b"token"
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    key, nonce = VERSIONS[V1].retry or (b"", b"")
+    made.send("server", data + AESGCM(key).encrypt(nonce, b"", vector(1, made.first_id) + data))
+    made.send("client", late)
+    made.rekey(b"retry-id")
+    made.token, made.answered = b"token", False
+    for one in parts():
+        made.send("client", one)
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight()))
+    made.send("client", made.packet("client", HANDSHAKE, made.client_flight())).confirm()
+    report = made.report(keys=True)
+    assert (report.outcome, report.first_frame) == ("established", 1)
+    assert {proof.status for proof in report.proofs} == {"pass"}
+
+
+def test_what_the_client_sent_in_a_version_that_was_refused_is_no_part_of_its_next_hello() -> None:
+    made = Connection()
+    offer = ((16, vector(2, vector(1, b"h3"))), (57, b"\x01\x04\x80\x00\xea\x60"), (99, bytes(1500)))
+    old = client_hello(*offer[:2], (99, b"\1" * 1500), suites=(AES_128_GCM,))
+    made.send("client", made.packet("client", INITIAL, crypto(old[:1000]), pad=1200))
+    made.send("server", negotiation(made, V2))
+    made.send("client", made.packet("client", INITIAL, crypto(old[1000:], 1000), pad=1200))
+    made.answered = False
+    made.rekey(made.first_id, V2)
+    for (_, level), keys in made.keys.items():
+        keys.version = V2 if level != INITIAL else keys.version
+    raw = made.note(client_hello(*offer, suites=(AES_128_GCM,)))
+    for begin, end in ((0, 1000), (1000, len(raw))):
+        made.send("client", made.packet("client", INITIAL, crypto(raw[begin:end], begin), pad=1200))
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight()))
+    made.send("client", made.packet("client", HANDSHAKE, made.client_flight())).confirm()
+    report = made.report(keys=True)
+    assert report.outcome == "established" and {proof.status for proof in report.proofs} == {"pass"}
+
+
 def test_a_version_that_is_negotiated_with_the_first_packets_has_other_keys() -> None:
     made = Connection().hello()
     made.rekey(made.first_id, V2)
@@ -402,6 +451,27 @@ def test_what_the_server_had_sent_before_and_comes_late_is_not_taken_for_going_o
     assert made.report(keys=True).outcome == "failed"
 
 
+def test_a_server_that_acknowledges_the_clients_data_has_taken_its_certificate() -> None:
+    made = Connection().handshake(asks=True, certificates=(LEAF,))
+    made.send("client", made.packet("client", SHORT, stream(bytes(30))))
+    made.send("server", made.packet("server", SHORT, ACK, close(0x106, application=True)))
+    report = made.report(keys=True)
+    assert (report.outcome, report.outcome_basis, report.authentication) == ("established", "decrypted", "mutual")
+    made = Connection().handshake(asks=True, certificates=(LEAF,))
+    made.send("server", made.packet("server", SHORT, close(0x106, application=True)))
+    assert made.report(keys=True).outcome == "incomplete"
+
+
+def test_an_acknowledgment_of_early_data_says_nothing_of_what_follows() -> None:
+    made = Connection().hello(early_data=True, identity=bytes(40))
+    made.keys["client", ZERO_RTT] = made.keys["client", SHORT]
+    made.send("client", made.packet("client", ZERO_RTT, stream(b"early"), pad=100))
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight(asks=True)))
+    made.send("server", made.packet("server", SHORT, ACK))
+    made.send("client", made.packet("client", HANDSHAKE, made.client_flight((LEAF,))))
+    assert made.report(keys=True).outcome == "incomplete"
+
+
 def test_a_close_behind_much_data_is_seen() -> None:
     made = Connection().whole().talk(100)
     made.send("server", made.packet("server", SHORT, close(0x100 + 49)))
@@ -460,9 +530,95 @@ def test_both_sides_went_on_and_the_clients_flight_has_no_room_for_a_certificate
     assert (report.authentication, report.authentication_basis) == ("one-way", "inferred")
 
 
-def test_a_declining_client_is_not_told_from_one_that_acknowledges_much() -> None:
-    report = Connection().whole(asks=True, certificates=()).report()
-    assert (report.authentication, report.client_certificate_presented) == ("undetermined", False)
+def flown(
+    *beside: bytes,
+    packets: int = 1,
+    initial: bytes = ACK,
+    certificates: tuple[bytes, ...] | None = None,
+    asks: bool = False,
+    size: int = 2,
+) -> Connection:
+    """A connection whose client sends its flight in one packet, with other frames `beside` it."""
+    made = Connection().hello()
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight(asks=asks)))
+    for _ in range(packets - 1):
+        made.send("server", made.packet("server", HANDSHAKE, PING))
+    made.send("client", made.packet("client", INITIAL, initial, pad=1200, size=size))
+    made.send("client", made.packet("client", HANDSHAKE, *beside, made.client_flight(certificates), size=size))
+    return made
+
+
+COUNTING = b"\3" + bytes(4) + bytes(3)
+"""An ACK with counts of marks."""
+DELAYED, COUNTING_DELAYED = b"\2\0\x80" + bytes(5), b"\3\0\x80" + bytes(8)
+OF_RANGES = b"\2\4\x40\0\2" + bytes(5)
+
+
+@pytest.mark.parametrize("beside", [(ACK,), (b"\2\0\x40\0\0\0",), (DELAYED, PING)])
+def test_more_than_finished_and_an_acknowledgment_is_an_empty_certificate(beside: tuple[bytes, ...]) -> None:
+    report = flown(*beside, asks=True, certificates=()).confirm().talk().report()
+    assert (report.authentication, report.authentication_basis) == ("requested-not-provided", "inferred")
+    assert report.client_certificate_requested is True and report.client_certificate_presented is False
+
+
+def test_an_empty_certificate_is_told_though_the_server_refuses_it() -> None:
+    made = flown(ACK, asks=True, certificates=())
+    made.send("client", made.packet("client", SHORT, stream(bytes(30))))
+    made.send("client", made.packet("client", SHORT, stream(bytes(40))))
+    made.send("server", made.packet("server", SHORT, close(0x100 + 116)))
+    report = made.report()
+    assert (report.outcome, report.authentication) == ("incomplete", "requested-not-provided")
+
+
+@pytest.mark.parametrize(
+    ("beside", "packets", "initial"),
+    [
+        (DELAYED, 1, ACK),
+        (COUNTING, 1, COUNTING),
+        (COUNTING_DELAYED, 1, COUNTING),
+        (OF_RANGES, 3, ACK),
+        (COUNTING, 1, PING),  # whether it counts is not seen
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_a_long_acknowledgment_is_no_certificate(beside: bytes, packets: int, initial: bytes, size: int) -> None:
+    made = flown(beside, packets=packets, initial=initial, size=size).confirm().talk()
+    assert made.report().authentication in ("one-way", "undetermined")
+    made = flown(beside, packets=packets, initial=initial, size=size, asks=True, certificates=()).confirm().talk()
+    assert made.report().authentication in ("requested-not-provided", "undetermined")
+
+
+@pytest.mark.parametrize("size", [10, 24, 50, 150])
+def test_what_a_client_says_that_refuses_the_server_is_no_certificate(size: int) -> None:
+    made = Connection().hello()
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight()))
+    said = close(0x100 + 45, reason=b"x" * size)
+    for _ in range(2):
+        made.send("client", made.packet("client", HANDSHAKE, ACK, said), made.packet("client", SHORT, said))
+        made.send("server", made.packet("server", HANDSHAKE, PING))
+    report = made.report()
+    assert (report.authentication, report.client_certificate_requested) == ("undetermined", None)
+
+
+def test_part_of_a_certificate_is_told_where_nobody_pads() -> None:
+    made = Connection().hello()
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight(asks=True)))
+    [flight] = [one for one in frames(made.client_flight((LEAF,))) if isinstance(one, Crypto)]
+    cut = len(flight.data) - 160
+    initial = made.packet("client", INITIAL, ACK)
+    made.send("client", initial, made.packet("client", HANDSHAKE, ACK, crypto(flight.data[:cut]), pad=1150))
+    made.send("client", made.packet("client", HANDSHAKE, crypto(flight.data[cut:], cut)))
+    report = made.confirm().talk().report()
+    assert (report.authentication, report.authentication_basis) == ("mutual", "inferred")
+
+
+def test_a_client_that_refused_the_server_in_packets_that_keys_open_presented_nothing() -> None:
+    made = Connection().hello()
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight(asks=True)))
+    made.send("client", made.packet("client", HANDSHAKE, ACK, close(0x100 + 45)))
+    report = made.report(keys=True)
+    assert (report.outcome, report.client_certificate_requested) == ("failed", True)
+    assert report.client_certificate_presented is False
 
 
 def test_a_large_flight_holds_a_certificate() -> None:

@@ -2,12 +2,16 @@
 
 What a client sends in Handshake packets is its flight: Finished, before it perhaps a Certificate, empty or with a
 CertificateVerify (RFC 9001, section 4.1.2). Acknowledgments and padding share these packets, and the length of the
-packet number is hidden, so that sizes are bounds. What has no room for a Certificate holds none; what is large, and
-not in a place that anybody pads, holds one. In between nothing is said.
+packet number is hidden, so that sizes are bounds. Initial packets can be read: of how many bytes this client's packet
+numbers are, and whether its acknowledgments count marks of congestion, is seen there. What has no room for a
+Certificate holds none; what is more than Finished and the longest acknowledgment, and not in a place that anybody pads,
+holds one, if only an empty one. In between nothing is said.
 
 Numbers being hidden, a packet that the capture lacks leaves no gap: that there is one shows only where no packet has
 room for Finished, which the client must have sent.
 """
+
+from typing import NamedTuple
 
 from analyzer.tls.handshake import Handshake, Sent
 from analyzer.tls.inference import Inference
@@ -15,19 +19,33 @@ from analyzer.tls.quic.facts import Quic, Seen
 from analyzer.tls.quic.packet import SMALLEST_FIRST_DATAGRAM
 from analyzer.tls.registry import Suite
 
-_CRYPTO = 3
-"""Bytes of the smallest header of a CRYPTO frame."""
+_CRYPTO, _LONGEST_CRYPTO = 3, 4
+"""Bytes of the header of a stream's first CRYPTO frame; its length may take two (RFC 9000, section 19.6)."""
 _EMPTY_CERTIFICATE = 8
 _SMALLEST_CERTIFICATE = 4 + 1 + 3 + 3 + 44 + 2
 """A raw Ed25519 key (RFC 7250)."""
 _SMALLEST_VERIFY = 4 + 2 + 2 + 64
 """Ed25519's."""
+_ACKNOWLEDGMENT = 8
+"""Bytes of an ACK frame of one range, however long it was delayed (RFC 9000, section 19.3)."""
+_RANGE, _COUNTS = 2, 3
+"""Bytes of another range, and of the three counts of marks."""
 _ACKNOWLEDGMENTS = 64
 """No flight is acknowledged in more: it would have that many gaps."""
-_LONGEST_NUMBER = 4
+_NUMBERS = range(1, 5)
+"""Bytes that a packet number may have."""
 _MORE_THAN_A_CLOSE = 3
 """So many packets of different sizes, and the client went on after them."""
 _APPLICATION_SETTINGS = (17513, 17613)
+
+
+class _Bounds(NamedTuple):
+    """How many bytes a Handshake packet of the client has beside its messages, at least and at most."""
+
+    least: int
+    """Tag and packet number."""
+    most: int
+    """With these the header of a CRYPTO frame, and an acknowledgment."""
 
 
 def infer(handshake: Handshake, quic: Quic) -> Inference:
@@ -38,7 +56,7 @@ def infer(handshake: Handshake, quic: Quic) -> Inference:
         sender: [seen for seen in quic.seen if seen.sender == sender and seen.kind == "1-rtt"]
         for sender in ("client", "server")
     }
-    result.answered = bool(packets)
+    result.answered = any(sent.sender == "client" and sent.name == "encrypted_handshake" for sent in handshake.sent)
     result.client_finished = done = _last_of_flight(handshake, data["client"])
     if suite is None or done is None:
         result.because(None, "client", "That the client has finished is not seen: its flight may not be complete.")
@@ -47,7 +65,9 @@ def infer(handshake: Handshake, quic: Quic) -> Inference:
     if handshake.has_hole("client"):
         result.because(done, "client", "The capture lacks a part of the client's packets.")
     else:
-        _judge_client(handshake, suite, packets, done, result)
+        # A close in Handshake packets comes with one behind it, in the same words; who says more has finished.
+        has_finished = bool(result.accepted) or len({seen.length for seen in data["client"]}) > 1
+        _judge_client(handshake, suite, packets, _bounds(quic, suite, done), done, has_finished, result)
     if result.answer == "not-asked" and _replies(done, data["server"]):
         result.accepted = True  # there was nothing to refuse
     return result
@@ -59,36 +79,60 @@ def _last_of_flight(handshake: Handshake, data: list[Seen]) -> Sent | None:
     return next((sent for sent in reversed(flight) if data and sent.frame <= data[0].frame), None)
 
 
-def _judge_client(handshake: Handshake, suite: Suite, packets: list[Seen], done: Sent, result: Inference) -> None:
-    tag, finished = suite.tag_length, 4 + suite.hash_length
+def _bounds(quic: Quic, suite: Suite, done: Sent) -> _Bounds:
+    """By the client's Initial packets, and by how many ranges an acknowledgment of the server's flight may have."""
+    numbers = quic.number_lengths or _NUMBERS
+    flight = sum(
+        seen.sender == "server" and seen.kind == "handshake" and seen.frame <= done.frame for seen in quic.seen
+    )
+    acknowledgment = _ACKNOWLEDGMENT + _RANGE * max(flight - 1, 0) + (_COUNTS if quic.counts_marks is not False else 0)
+    most = max(numbers) + _LONGEST_CRYPTO + min(acknowledgment, _ACKNOWLEDGMENTS)
+    return _Bounds(suite.tag_length + min(numbers), suite.tag_length + most)
+
+
+def _judge_client(
+    handshake: Handshake,
+    suite: Suite,
+    packets: list[Seen],
+    beside: _Bounds,
+    done: Sent,
+    has_finished: bool,
+    result: Inference,
+) -> None:
+    finished = 4 + suite.hash_length
     shown = " ".join(str(seen.length) for seen in packets[:8])
-    rooms = [seen.length - tag - 1 for seen in packets]  # beside the shortest packet number
+    rooms = [seen.length - beside.least for seen in packets]
     if max(rooms) < _CRYPTO + finished:
         result.because(
             done, "client", f"The client's Handshake packets ({shown}) have no room for Finished: some lack."
         )
         return
-    needed = _CRYPTO + _SMALLEST_CERTIFICATE + _SMALLEST_VERIFY + finished
-    if sum(rooms) < needed:
+    hello = handshake.client_hello
+    says_more = hello is not None and hello.extension(*_APPLICATION_SETTINGS) is not None
+    flight = [seen for seen in packets if seen.frame <= done.frame and not _may_be_padded(seen)]
+    most = max((seen.length for seen in flight), default=0) - beside.most
+    if sum(rooms) < _CRYPTO + _SMALLEST_CERTIFICATE + _SMALLEST_VERIFY + finished:
         result.presented = False
         alone = _CRYPTO + finished
         holding = [room for room in rooms if room >= _CRYPTO + _EMPTY_CERTIFICATE]
         if holding and all(alone <= room < alone + _EMPTY_CERTIFICATE for room in holding):
             result.answer = "not-asked"
             says = f"The client's Handshake packets ({shown}) have room for Finished, but for no empty Certificate."
+        elif has_finished and not says_more and most > finished:
+            result.answer = "declined"
+            says = f"The client's Handshake packets ({shown}) hold more than Finished and the longest acknowledgment, "
+            says += "and have no room for a certificate and its signature: an empty Certificate."
         else:
             says = f"The client's Handshake packets ({shown}) have no room for a certificate and its signature."
         result.because(done, "client", says)
         return
-    hello = handshake.client_hello
-    if result.accepted and (hello is None or hello.extension(*_APPLICATION_SETTINGS) is None):
-        least = needed + _ACKNOWLEDGMENTS
-        large = [seen for seen in packets if not _may_be_padded(seen) and seen.length - tag - _LONGEST_NUMBER >= least]
-        if large:
-            result.answer, result.presented = "presented", True
-            says = f"A Handshake packet of {large[0].length}, in a place that nobody pads, is more than Finished."
-            result.because(done, "client", f"{says} It holds a Certificate that is not empty.")
-            return
+    more = _LONGEST_CRYPTO + _EMPTY_CERTIFICATE + _ACKNOWLEDGMENTS
+    large = [seen for seen in flight if seen.length - beside.most > finished + more]
+    if has_finished and not says_more and large:
+        result.answer, result.presented = "presented", True
+        says = f"A Handshake packet of {large[0].length}, in a place that nobody pads, is more than Finished."
+        result.because(done, "client", f"{says} It holds a Certificate that is not empty.")
+        return
     says = f"The client's Handshake packets ({shown}) are encrypted, and may hold acknowledgments and padding."
     result.because(done, "client", f"{says} Their sizes do not tell.")
 

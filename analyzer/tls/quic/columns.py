@@ -6,8 +6,8 @@ from analyzer.net.conversations import Look
 from analyzer.net.segments import DatagramBatch
 from analyzer.tls.quic.packet import LONGEST_ID, SHORTEST_FIRST_ID, SMALLEST_FIRST_DATAGRAM, V2, VERSIONS
 
-_SMALLEST = 21
-"""Bytes of the smallest packet: a first byte, four of number and payload, and a tag."""
+_SMALLEST = 19
+"""Bytes of the smallest packet: a Version Negotiation with one version, to a client whose id is empty."""
 _IDS_AT = 5
 
 

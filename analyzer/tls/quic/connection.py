@@ -60,18 +60,22 @@ class Connection:
         """The client's connection id."""
         self.answers = False
         """The client has sent Handshake packets."""
+        self.left = self.destination = b""
+        """The id to which the client wrote before a Retry, and that of now."""
+        self.restarted = False
+        """The client begins anew, as it was told to."""
         self.begin(version, destination, keys)
 
     def begin(self, version: int, destination: bytes, keys: InitialKeys) -> None:
         """Initial packets have these keys, anew after a Retry (RFC 9001, section 5.2)."""
-        self.destination = destination
+        self.left, self.destination = self.destination, destination
         self._initial = {version: keys}
         self.restart()
 
     def restart(self) -> None:
         """The client sends its ClientHello anew."""
         before = self.sides[self.handshake.client_direction].streams.pop("initial", None)
-        self.restarted = before is not None
+        self.restarted |= before is not None
 
     def open_initial(self, direction: int, packet: Packet) -> Opened | None:
         """Open an Initial packet of either side, of this version or one that was negotiated (RFC 9368)."""

@@ -97,8 +97,14 @@ class Quic:
     closed: list[Closed] = field(default_factory=list)
     confirmed: tuple[int, int] | None = None
     """Frame and time of the server's HANDSHAKE_DONE, where keys show it."""
+    acknowledged: int | None = None
+    """The frame in which the server acknowledged the client's data, where keys show it."""
     answered: bool = False
     """The server sent anything."""
+    number_lengths: set[int] = field(default_factory=set)
+    """Bytes of the packet numbers in the client's Initial packets."""
+    counts_marks: bool | None = None
+    """Whether the client's acknowledgments count the marks of congestion; None where none can be read."""
     retried: int | None = None
     """Frame of the server's Retry (RFC 9000, section 8.1.2)."""
     refused: Refused | None = None

@@ -55,7 +55,14 @@ class Data(NamedTuple):
     """STREAM or DATAGRAM, whose content nobody reads here."""
 
 
-Frame = Crypto | Close | Done | Data
+class Ack(NamedTuple):
+    """Packets of the other side were read."""
+
+    with_counts: bool
+    """It counts the marks of congestion, too (section 19.3.2)."""
+
+
+Frame = Crypto | Close | Done | Data | Ack
 
 
 def frames(payload: bytes) -> Iterator[Frame]:
@@ -81,6 +88,7 @@ def _frame(reader: Reader, kind: int) -> Frame | None:
         if count > _MOST_RANGES:
             raise Malformed(f"{count} ranges")
         _skip_numbers(reader, 1 + 2 * count + (3 if kind == _ACK_ECN else 0))
+        return Ack(kind == _ACK_ECN)
     elif kind == _CRYPTO:
         offset = varint(reader)
         return Crypto(offset, reader.take(varint(reader)))

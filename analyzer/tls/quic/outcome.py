@@ -28,6 +28,10 @@ def judge(handshake: Handshake, quic: Quic, inference: Inference | None) -> End:
     ending = next((closed for closed in quic.closed if _takes_back(closed, quic, finished)), None)
     if ending is not None:
         return _closed(ending)
+    if quic.acknowledged is not None:
+        # A server processes nothing of the client's data before (RFC 9001, section 5.7).
+        says = "The server acknowledged the client's data."
+        return End("established", "decrypted", Evidence(quic.acknowledged, "server", None, says), finished)
     if finished is not None:
         return _finished(handshake, quic, finished)
     if inference is not None and inference.accepted:

@@ -13,8 +13,9 @@ from analyzer.tls.protection import Unsupported
 from analyzer.tls.quic.packet import Packet, Version
 from analyzer.tls.registry import Suite, suite
 
+TAG = 16
+"""Bytes of the tag of every packet (RFC 9001, section 5.3)."""
 _NONCE = 12
-_TAG = 16
 _SAMPLE_AT, _SAMPLE = 4, 16
 _AES_128_GCM_SHA256 = 0x1301
 _LONG = 0x80
@@ -132,7 +133,7 @@ def is_genuine_retry(packet: Packet, destination: bytes, version: Version) -> bo
     if version.retry is None:
         return True
     key, nonce = version.retry
-    content, tag = packet.data[:-_TAG], packet.data[-_TAG:]
+    content, tag = packet.data[:-TAG], packet.data[-TAG:]
     covered = len(destination).to_bytes() + destination + content
     return hmac.compare_digest(AESGCM(key).encrypt(nonce, b"", covered), tag)
 

@@ -16,9 +16,9 @@ from analyzer.tls.keyring import Keyring
 from analyzer.tls.protection import Unsupported
 from analyzer.tls.quic.connection import LAST, OWN, Connection, Waiting
 from analyzer.tls.quic.facts import Closed, Quic, Refused, Seen
-from analyzer.tls.quic.frames import Close, Crypto, CryptoStream, Data, Done, frames
+from analyzer.tls.quic.frames import Ack, Close, Crypto, CryptoStream, Data, Done, frames
 from analyzer.tls.quic.packet import SHORTEST_FIRST_ID, VERSIONS, Kind, Packet, packets
-from analyzer.tls.quic.protection import InitialKeys, Keys, Opened, initial_keys, is_genuine_retry
+from analyzer.tls.quic.protection import TAG, InitialKeys, Keys, Opened, initial_keys, is_genuine_retry
 from analyzer.tls.record import Hole, Reason
 
 _SECRETS: dict[tuple[Sender, Kind], str] = {
@@ -185,6 +185,8 @@ class QuicSession:
 
     def _initial(self, datagram: Datagram, packet: Packet) -> bool:
         connection, direction = self._connection, datagram.direction
+        if connection is not None and connection.left and packet.destination == connection.left:
+            return True  # sent before the Retry came: a hello may take several datagrams
         opened = connection.open_initial(direction, packet) if connection is not None else None
         if opened is None and len(packet.destination) >= SHORTEST_FIRST_ID and not packet.is_cut:
             opened = self._begin(datagram, packet)
@@ -193,10 +195,13 @@ class QuicSession:
             if packet.is_cut:
                 self._cut(datagram, packet)
             return False
+        if packet.version != connection.quic.version and connection.quic.refused is not None:
+            connection.restart()  # what was still sent in the version that the server refused is no part of this
         connection.quic.version = packet.version
         connection.sides[1 - direction].id_length = len(packet.source)  # by which the sender wants to be called
         if direction == connection.handshake.client_direction:
             connection.source = packet.source
+            connection.quic.number_lengths.add(packet.length - TAG - len(opened.payload))
         return self._frames(connection, datagram, packet.kind, opened, "cleartext")
 
     def _begin(self, datagram: Datagram, packet: Packet) -> Opened | None:
@@ -310,6 +315,8 @@ class QuicSession:
                     connection.quic.confirmed = connection.quic.confirmed or (datagram.frame, datagram.time)
                 case Data() if kind == "1-rtt":
                     self._note_data(connection, datagram, len(opened.payload), "decrypted")
+                case Ack():
+                    _note_acknowledgment(connection, datagram, kind, frame)
         answered = any(sent.sender == "server" for sent in current.sent)
         return news or (not said and answered)  # without an answer there is nothing to acknowledge: it is a probe
 
@@ -443,6 +450,15 @@ class QuicSession:
 def _version(handshake: Handshake) -> int:
     """How its messages are read: QUIC speaks TLS 1.3 or later only (RFC 9001, section 4.2)."""
     return TLS13 if handshake.server_hello is not None else _HELLO_VERSION
+
+
+def _note_acknowledgment(connection: Connection, datagram: Datagram, kind: Kind, frame: Ack) -> None:
+    quic, hello = connection.quic, connection.handshake.client_hello
+    if connection.handshake.sender(datagram.direction) == "client":
+        if kind == "initial":
+            quic.counts_marks = bool(quic.counts_marks) or frame.with_counts
+    elif kind == "1-rtt" and hello is not None and not hello.early_data:  # that has the same space of numbers
+        quic.acknowledged = quic.acknowledged or datagram.frame
 
 
 def _direction(handshake: Handshake, sender: Sender) -> int:

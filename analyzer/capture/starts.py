@@ -58,7 +58,7 @@ class Starts:
                 at = int(start[wrong[0]])
                 break
             self._found.append(start)
-            at, count = int(after[-1]), 8 * count
+            at, count = int(after[-1]), 4 * count
         self._stride = _STRIDE if at - begin >= self._stride else 2 * self._stride
         self.pause = at + self._stride
         return at

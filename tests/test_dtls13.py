@@ -212,6 +212,18 @@ def test_a_server_that_refuses_the_client() -> None:
     assert known.alerts[0].description == "certificate_required"
 
 
+def test_a_certificate_that_is_refused_before_all_of_the_flight_has_come() -> None:
+    talk = Conversation13().hello().answer()
+    talk.exchange.each("server", *(one for records in talk.server_flight(asks=True) for one in records))
+    flight = [one for records in talk.client_flight(certificates=(LEAF13,)) for one in records]
+    talk.exchange.each("client", *flight[:-1]).send("server", talk.alert("server", 45)).send("client", flight[-1])
+    closed, known = talk.exchange.report, opened(talk)
+    assert (closed.outcome, closed.outcome_basis, closed.authentication) == ("failed", "inferred", "mutual")
+    assert (known.outcome, known.alerts[0].description) == ("failed", "certificate_expired")
+    talk.exchange.send("server", talk.acknowledge("server", len(flight)))
+    assert talk.exchange.report.outcome == "established", "it went on: that was no alert"
+
+
 def test_a_client_that_refuses_the_server() -> None:
     talk = Conversation13().hello().answer()
     talk.exchange.each("server", *(one for records in talk.server_flight() for one in records))

@@ -31,6 +31,8 @@ _MOST_SEEN = 512
 _MOST_REPEATED = 64
 _PLAINTEXT_KEPT = 2048
 _OF_FULL_FLIGHTS = ("certificate", "server_key_exchange", "certificate_request", "server_hello_done")
+_BEFORE_HELLO = ("hello_request", "hello_verify_request", "hello_retry_request")
+"""What a server may send before all of a ClientHello is there: it may ask for the cookie at the first fragment."""
 _MESSAGE_EPOCH = 2
 """DTLS 1.3: of what follows the hellos, up to Finished (RFC 9147, section 6.1)."""
 
@@ -375,6 +377,8 @@ class DtlsSession:
         """The handshake that a message belongs to; a hello may begin another."""
         current = self._current()
         if current is not None and not _begins_another(current, message):
+            if whole.first_frame < current.first_frame:
+                current.first_frame, current.start = whole.first_frame, whole.first_time
             return current
         if current is not None and len(self.handshakes) >= _MOST_HANDSHAKES:
             current.truncated = True
@@ -419,7 +423,7 @@ def _begins_another(current: Handshake, message: messages.Message) -> bool:
     if isinstance(message, messages.ClientHello):
         known = current.client_hello
         if known is None:
-            return any(sent.name != "hello_request" for sent in current.sent)
+            return any(sent.name not in _BEFORE_HELLO for sent in current.sent)
         if known.random == message.random:
             return False
         asked = current.find(messages.HelloVerifyRequest, "server")

@@ -145,6 +145,11 @@ def _judge_acceptance(hidden: Records, size: DtlsSizes, result: Inference) -> No
     done = next(i for i, sent in hidden if sent is result.client_finished)
     later = [(i, sent) for i, sent in hidden if i > done]
     answers = [(i, sent) for i, sent in later if sent.sender == "server"]
+    if not later and result.answer == "presented":
+        # A Certificate may be refused before all of the flight has come: behind it, in the epoch of data.
+        begun = next(i for i, sent in hidden if sent.sender == "client")
+        answers = [(i, sent) for i, sent in hidden if begun < i < done and sent.sender == "server"]
+        answers = [(i, sent) for i, sent in answers if sent.name == "application_data" and sent.length == size.alert]
     said = [(i, sent) for i, sent in answers if not size.acknowledged(sent.length)]
     left = next((i for i, sent in later if sent.sender == "client" and sent.length == size.alert), None)
     if said and all(sent.length == size.alert for _, sent in said) and not _comes_before(left, said[0][0]):

@@ -144,6 +144,19 @@ def test_older_versions(version: int) -> None:
     assert exchange.report.version == "DTLSv1.0"
 
 
+def test_a_server_that_asks_for_the_cookie_at_the_first_fragment_of_the_hello() -> None:
+    exchange, body = Exchange(), client_hello((35, bytes(1400)))
+    pieces = [fragment(CLIENT_HELLO, 0, body, begin, end) for begin, end in ((0, 1200), (1200, len(body)))]
+    exchange.send("client", record(HANDSHAKE, pieces[0], 0))
+    exchange.send("server", message(HELLO_VERIFY_REQUEST, 0, VERIFY))
+    exchange.send("client", record(HANDSHAKE, pieces[1], 1))
+    exchange.send("client", message(CLIENT_HELLO, 1, client_hello((35, bytes(1400)), cookie=COOKIE)))
+    exchange.each("server", *server_flight()).each("client", *client_flight(), change_cipher_spec(), finished())
+    report = exchange.each("server", change_cipher_spec(), finished()).report
+    assert (report.outcome, report.authentication, report.first_frame) == ("established", "one-way", 1)
+    assert report.server_name == "service.example.com"
+
+
 def test_a_server_that_wants_no_cookie() -> None:
     exchange = Exchange().send("client", message(CLIENT_HELLO, 0, client_hello()))
     exchange.send("server", *server_flight(first=0))
@@ -414,17 +427,26 @@ def test_a_server_that_never_answers() -> None:
     assert names(report) == ["client_hello"]
 
 
-def test_a_server_that_goes_silent_after_the_client_s_flight() -> None:
+@pytest.mark.parametrize(
+    ("certificates", "authentication", "cause"),
+    [
+        ((), "requested-not-provided", "client-certificate-missing"),
+        ((LEAF,), "mutual", "handshake-timeout"),
+    ],
+)
+def test_a_server_that_goes_silent_after_the_client_s_flight(
+    certificates: tuple[bytes, ...], authentication: str, cause: str
+) -> None:
     """As Mbed TLS refuses a client without a certificate."""
     exchange = hellos().send("server", *server_flight(asks=True))
-    flight = [*client_flight(certificates=()), change_cipher_spec(), finished()]
+    flight = [*client_flight(certificates=certificates), change_cipher_spec(), finished()]
     exchange.send("client", *flight)
     assert exchange.report.outcome == "incomplete"
     for number, seconds in enumerate((1, 2, 4), 1):
         exchange.wait(seconds * SECOND).send("client", *flight[:-1], finished(number))
     report = exchange.report
-    assert (report.outcome, report.authentication) == ("failed", "requested-not-provided")
-    assert report.root_cause == "handshake-timeout"
+    assert (report.outcome, report.authentication) == ("failed", authentication)
+    assert (report.root_cause, report.findings[0].confidence) == (cause, "likely")
 
 
 def test_a_client_that_goes_silent_after_the_server_s_flight() -> None:

@@ -6,6 +6,7 @@ certificate back (see client-certificate-filtered-by-authorities and client-key-
 
 On the wire: CertificateRequest; a client Certificate of 3 bytes (TLS 1.3: a record of 25 bytes, 41 from Java); then
 handshake_failure from OpenSSL, bad_certificate from Java and older Go; in TLS 1.3 certificate_required, encrypted.
+In DTLS GnuTLS, Mbed TLS and wolfSSL fall silent.
 
 Client's owner: Configure certificate and private key for this destination (Java: javax.net.ssl.keyStore; curl: --cert
 and --key; Node: cert and key), and see that the program may read them.
@@ -37,7 +38,9 @@ def applies(report: HandshakeReport, around: Surroundings) -> bool:
 def judge(case: Case) -> Judgment | None:
     """Asked, declined, and the server ended it."""
     ending = case.ending
-    if not case.declined or ending.sender != "server":
+    # Over datagrams many servers refuse without a word, and the client sends its flight again until it gives up.
+    silent = ending.how == "silence" and case.facts is not None and case.facts.is_dtls
+    if not case.declined or (ending.sender != "server" and not silent):
         return None
     if case.stage != "client-authentication" and ending.alert != _REQUIRED:
         return None

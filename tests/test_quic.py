@@ -421,6 +421,30 @@ def test_an_error_of_quic_itself_is_no_alert() -> None:
     assert any("CONNECTION_REFUSED" in evidence.says and "busy" not in evidence.says for evidence in report.evidence)
 
 
+@pytest.mark.parametrize("said", [close(0x0C), close(0x00), close(0x01), close(0x17, application=True)])
+def test_a_client_that_closes_with_an_error_that_says_nothing_may_dislike_the_certificate(said: bytes) -> None:
+    made = Connection().hello()
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight()))
+    made.send("client", made.packet("client", HANDSHAKE, ACK, said))
+    report = made.report(keys=True)
+    assert (report.outcome, report.root_cause) == ("failed", "server-certificate-not-yet-valid")
+    assert report.findings[0].confidence == "likely"
+
+
+def test_a_client_that_closes_with_an_error_of_quic_does_not_dislike_the_certificate() -> None:
+    made = Connection().hello()
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight()))
+    made.send("client", made.packet("client", HANDSHAKE, ACK, close(0x0A)))
+    assert made.report(keys=True).root_cause == "quic-connection-closed"
+
+
+def test_who_speaks_quic_has_no_other_version_of_tls() -> None:
+    made = Connection().hello()
+    made.send("server", made.packet("server", INITIAL, ACK, close(0x100 + 40), pad=1200))
+    found = {finding.code for finding in made.report().findings}
+    assert found and "no-common-version" not in found
+
+
 def test_a_server_that_refuses_the_certificate_behind_the_handshake_makes_it_fail() -> None:
     made = Connection().handshake(asks=True, certificates=(LEAF,))
     made.send("server", made.packet("server", SHORT, close(0x100 + 42)))

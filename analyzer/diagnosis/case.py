@@ -27,7 +27,7 @@ Stage = Literal[
 """Where in a connection something is: before TCP was open, in what is spoken before TLS, until the ServerHello, until
 the client answers the server's flight, until the server takes the client's certificate, or its Finished; with a
 session that goes on, in the application, or in the capture itself."""
-How = Literal["alert", "encrypted-alert", "fin", "rst", "left", "silence"]
+How = Literal["alert", "encrypted-alert", "fin", "rst", "close", "left", "silence"]
 
 OTHER: dict[Sender, Sender] = {"client": "server", "server": "client"}
 _HANDSHAKE_TYPES = {
@@ -58,6 +58,8 @@ _ABOUT_CERTIFICATES = frozenset(
         "unknown_ca",
     )
 )
+_SAYS_NOTHING = frozenset((0x00, 0x01, 0x0C))
+"""Errors of QUIC that a program closes with for any reason: NO_ERROR, INTERNAL_ERROR, APPLICATION_ERROR."""
 _ANSWERS_A_CLOSING = frozenset(("close_notify", "decode_error", "internal_error", "unexpected_message"))
 """Alerts that a stack may send because the peer has closed in mid-handshake."""
 
@@ -87,6 +89,8 @@ class Ending:
                 return "closed the connection (FIN) without an alert"
             case "rst":
                 return "reset the connection (RST) without an alert"
+            case "close":
+                return "closed the connection with an error that is no alert"
             case "left":
                 return "finished the handshake and left without a request"
         return "went silent"
@@ -146,6 +150,9 @@ class Case:
     def _closing(self) -> Ending | None:
         if self.facts is not None:
             found = [(who, how, frame, time) for who, how, frame, time in self.facts.closings]
+            for one in self.facts.quic.closed if self.facts.quic is not None else ():
+                if one.by_application or one.code in _SAYS_NOTHING:
+                    return Ending(one.sender, "close", None, one.frame, one.time)
         else:
             marks = self.carrier.closings if self.carrier else ()
             found = [(mark.sender, mark.kind, mark.frame, mark.time) for mark in marks]

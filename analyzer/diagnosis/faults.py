@@ -79,7 +79,7 @@ def confidence(case: Case, side: Sender, kind: Kind, fault: bool | None, *, trus
     if ending.how == "rst":
         return None
     objective = case.around.failures(case.report.chain[side]) & _OBJECTIVE
-    return "possible" if objective or ending.how == "fin" else "likely"
+    return "possible" if objective or ending.how in ("fin", "close") else "likely"
 
 
 def left_for(report: HandshakeReport, around: Surroundings) -> bool:

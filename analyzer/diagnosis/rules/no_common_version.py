@@ -37,6 +37,8 @@ def judge(case: Case) -> Judgment | None:
     sure: Confidence | None = None
     if ending.alert == "protocol_version":
         sure = "certain"
+    elif case.report.transport == "quic":
+        return None  # who speaks QUIC speaks TLS 1.3 (RFC 9001, section 4.2)
     elif not others.isdisjoint(map(registry.version, made.versions)):
         return None  # the server speaks a version that is offered
     elif offers.refused_hello(case) and (made.best < offers.TLS12 or (made.only_tls13 and made.is_usual)):

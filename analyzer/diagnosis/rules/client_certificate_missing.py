@@ -38,9 +38,7 @@ def applies(report: HandshakeReport, around: Surroundings) -> bool:
 def judge(case: Case) -> Judgment | None:
     """Asked, declined, and the server ended it."""
     ending = case.ending
-    # Over datagrams many servers refuse without a word, and the client sends its flight again until it gives up.
-    silent = ending.how == "silence" and case.facts is not None and case.facts.is_dtls
-    if not case.declined or (ending.sender != "server" and not silent):
+    if not case.declined or (ending.sender != "server" and not _falls_silent(case)):
         return None
     if case.stage != "client-authentication" and ending.alert != _REQUIRED:
         return None
@@ -67,6 +65,17 @@ def judge(case: Case) -> Judgment | None:
             case.sent("certificate_request", "server"), case.sent("certificate", "client"), _hidden(case), ending
         ),
     )
+
+
+def _falls_silent(case: Case) -> bool:
+    """Over datagrams many servers refuse without a word, and the client sends its flight again until it gives up.
+
+    A server that has sent anything again may lack the client's flight, or have given up before it came.
+    """
+    facts = case.facts
+    if facts is None or not facts.is_dtls or facts.datagrams is None or case.ending.how != "silence":
+        return False
+    return not facts.datagrams.repeated["server"]
 
 
 def _hidden(case: Case) -> int | None:

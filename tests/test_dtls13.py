@@ -1,7 +1,7 @@
 """DTLS 1.3: what sizes and epochs tell without keys, and what keys open."""
 
 import pytest
-from datagrams import CERTIFICATE_REQUEST, SECOND, Exchange, without
+from datagrams import ALERT, CERTIFICATE_REQUEST, SECOND, Exchange, without
 from datagrams13 import (
     AES_128_CCM_8,
     AES_128_GCM,
@@ -210,6 +210,30 @@ def test_a_server_that_refuses_the_client() -> None:
         assert report.root_cause == "client-certificate-missing"
     assert (closed.outcome_basis, known.outcome_basis) == ("inferred", "decrypted")
     assert known.alerts[0].description == "certificate_required"
+
+
+def test_a_capture_that_lacks_the_clients_flight_shows_no_failure() -> None:
+    for certificates in (None, (), (LEAF13,)):
+        talk = Conversation13().whole(asks=certificates is not None, certificates=certificates)
+        *_, finished, _ = (i for i, one in enumerate(talk.exchange.datagrams) if one.sender == "client")
+        for side in ("server", "client"):
+            talk.exchange.send(side, talk.keys[side, 3].seal(ALERT, bytes((1, 0))))
+        report = opened(talk, without(talk.exchange, finished))
+        assert (report.outcome, report.root_cause) == ("incomplete", None)
+
+
+@pytest.mark.parametrize(("certificates", "authentication"), [((), "requested-not-provided"), ((LEAF13,), "mutual")])
+def test_a_flight_that_comes_in_any_order_is_told_all_the_same(
+    certificates: tuple[bytes, ...], authentication: str
+) -> None:
+    talk = Conversation13().hello().answer()
+    talk.exchange.each("server", *(one for records in talk.server_flight(asks=True) for one in records))
+    flight = [one for records in talk.client_flight(certificates=certificates) for one in records]
+    answer = talk.acknowledge("server", len(flight))
+    for order in ([-1, *range(len(flight) - 1)], list(range(len(flight)))[::-1]):
+        made = Exchange(datagrams=list(talk.exchange.datagrams), now=talk.exchange.now)
+        made.each("client", *(flight[i] for i in order)).send("server", answer)
+        assert made.report.authentication == authentication
 
 
 def test_a_certificate_that_is_refused_before_all_of_the_flight_has_come() -> None:

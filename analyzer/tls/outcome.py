@@ -46,6 +46,10 @@ def _judge_tls12(handshake: Handshake) -> End:
         last = max((sent for sent in finished.values() if sent), key=lambda sent: sent.frame)
         established = End("established", "observed", _saw(last, "Both sides have sent Finished."), last)
         return _taken_back(handshake, last) or established
+    in_full = handshake.is_dtls and handshake.first("server_hello_done", "server") is not None
+    if finished["server"] and in_full and handshake.has_hole("client"):
+        says = "The server has sent Finished, which it does behind the client's: the capture lacks that."
+        return End("established", "observed", _saw(finished["server"], says), finished["server"])
     # Without a version it may be TLS 1.3, whose handshake records look like data. They are of no other type, but a
     # ServerHello behind a HelloRetryRequest that the capture lacks seems to be encrypted.
     begins_late = handshake.client_hello is None and handshake.first("encrypted_handshake") is not None

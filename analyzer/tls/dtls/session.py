@@ -457,6 +457,7 @@ def _note_lost_flights(handshake: Handshake) -> None:
     Where a message of a flight is missing its number tells, but not where all the rest of a flight is.
     """
     if handshake.is_tls13:
+        _note_lost_finished(handshake)
         return
     by: dict[Sender, dict[str, Sent]] = {"client": {}, "server": {}}
     for sent in handshake.sent:
@@ -471,7 +472,21 @@ def _note_lost_flights(handshake: Handshake) -> None:
         lost.append(("server", behind))
     if switched is not None and in_full and "client_key_exchange" not in client:
         lost.append(("client", switched))
+    done = server.get("change_cipher_spec") or server.get("encrypted_handshake") or server.get("finished")
+    if done is not None and in_full and switched is None:  # then it answers the client's
+        lost.append(("client", done))
     for sender, sent in lost:
         if not handshake.has_hole(sender, until=sent):
             direction = handshake.client_direction if sender == "client" else 1 - handshake.client_direction
             handshake.holes.append((sender, Hole(direction, sent.frame, "missing")))
+
+
+def _note_lost_finished(handshake: Handshake) -> None:
+    """In DTLS 1.3 the client's data come behind its Finished, which cannot be told where its flight stays closed."""
+    hello = handshake.client_hello
+    client = [sent for sent in handshake.sent if sent.sender == "client"]
+    data = next((sent for sent in client if sent.name == "application_data"), None)
+    if data is None or hello is None or hello.early_data or handshake.has_hole("client", until=data):
+        return
+    if not any(sent.name in ("finished", "encrypted_handshake") for sent in client):
+        handshake.holes.append(("client", Hole(handshake.client_direction, data.frame, "missing")))

@@ -88,16 +88,19 @@ def _judge_client(client: Records, server: Records, size: DtlsSizes, result: Inf
         result.roles[flight[0][0]] = "alert"
         result.because(first, "client", f"The client answers with an alert ({first.length}).")
         return
-    if lengths[0] >= size.of(_SMALLEST_CERTIFICATE):
-        _judge_presented(flight, size, result)
+    if max(lengths) >= size.of(_SMALLEST_CERTIFICATE):
+        _judge_presented(sorted(flight, key=lambda one: one[1].length < size.of(_SMALLEST_CERTIFICATE)), size, result)
         return
     shapes: tuple[tuple[Answer, list[int], list[str]], ...] = (
-        ("not-asked", [size.finished], ["finished"]),
         ("declined", [size.empty_certificate, size.finished], ["certificate", "finished"]),
+        ("declined", [size.finished, size.empty_certificate], ["finished", "certificate"]),
         ("declined", [size.declined], ["certificate, finished"]),
+        ("not-asked", [size.finished], ["finished"]),
     )
     for answer, shape, roles in shapes:
-        if lengths[: len(shape)] == shape and not doubtful:
+        # Datagrams may come in any order: of what is behind Finished nothing may be an empty Certificate.
+        others = answer == "not-asked" and not {*lengths} <= {size.finished, size.alert}
+        if lengths[: len(shape)] == shape and not doubtful and not others:
             result.answer = answer
             result.client_finished = flight[len(shape) - 1][1]
             result.roles.update((i, names) for (i, _), names in zip(flight, roles, strict=False))

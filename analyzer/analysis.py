@@ -98,7 +98,7 @@ class Analysis:
         self._table = ConnectionTable(limits.connections, limits.bygone_connections)
         self._associations: Associations | None = None
         """Those of DTLS and QUIC; made when there are datagrams."""
-        self._assembler = Assembler(capture.name, limits, self._issues, self._stream, setup.tls_ports, setup.share)
+        self._assembler = Assembler(capture.name, limits, self._issues, self._table, setup.tls_ports, setup.share)
         self._report = CaptureReport(capture=capture.name, format=capture.format)
         self._keyring = Keyring(secrets.log, secrets.private_keys)
         self._common.extend(secrets.issues)
@@ -139,7 +139,7 @@ class Analysis:
         """Sort them, and judge chains and causes knowing all of them."""
         setup = self._setup
         self._assembler.link()
-        handshakes.sort(key=_order)
+        handshakes.sort(key=order)
         self._chains.learn(chain.from_iterable(self._share.exchange(self._chains.sent(handshakes))))
         for handshake in handshakes:
             self._chains.judge(handshake)
@@ -274,11 +274,6 @@ class Analysis:
             if self._capture.live and follower.reported < len(follower.session.handshakes):
                 self._awaited.setdefault(follower, follower.last_time + _SETTLING)
 
-    def _stream(self, follower: "Follower | Association") -> int:
-        """Wireshark's number of a connection."""
-        connection = follower.connection
-        return self._table.stream(connection) if isinstance(connection, Connection) else connection.stream
-
     def _follow_datagrams(self, batch: "DatagramBatch") -> None:
         """Take the batch through the floors, as far as it may be DTLS or QUIC."""
         if self._associations is None:
@@ -366,7 +361,8 @@ class Analysis:
         self._awaited.pop(follower, None)
 
     def _finish_association(self, association: "Association") -> None:
-        """The same of one of DTLS."""
+        """The same of one of DTLS or QUIC."""
+        association.connection.follower = None  # so that nothing is left of either when both are forgotten
         association.finish()
         self._ended += self._assembler.reports(association)
         self._note_defects(association)
@@ -416,5 +412,6 @@ _EXCEEDED = {
 _place = attrgetter("place")
 
 
-def _order(handshake: HandshakeReport) -> tuple[str, int, int]:
+def order(handshake: HandshakeReport) -> tuple[str, int, int]:
+    """What handshakes are sorted by in a report."""
     return handshake.transport, handshake.stream, handshake.handshake

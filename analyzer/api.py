@@ -1,10 +1,12 @@
 """From a capture to its report: what can be asked for, and how."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analyzer.analysis import Analysis, Progress, Setup
+from analyzer.analysis import Analysis, Progress, Setup, order
 from analyzer.capture.join import Joined
 from analyzer.capture.reader import Capture, open_capture
 from analyzer.capture.rotation import rotated
@@ -14,7 +16,7 @@ from analyzer.errors import CaptureError, UsageError
 from analyzer.results import CaptureReport, HandshakeReport
 from analyzer.secrets import Password, Secrets, load
 from analyzer.settings import Limits
-from analyzer.shares import ALONE, Share
+from analyzer.shares import ALONE, AloneError, Share
 from analyzer.tls.attempt import TLS_PORTS
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def analyze(
     profile_role: "Role | None" = None,
     tls_port: Iterable[int] = (),
     application: bool = False,
+    jobs: int = 1,
     share: Share = ALONE,
 ) -> CaptureReport:
     """Analyze one capture: a path, `-` for stdin, bytes, a binary file object, or a Scapy `PacketList`.
@@ -67,44 +70,33 @@ def analyze(
         profile_role: what that platform is, client or server; without it, the server where the host name is its own.
         tls_port: further ports on which TLS is expected.
         application: tell the first HTTP request and response where they can be decrypted, without what is secret.
-        share: which connections to report, where several processes analyze one capture: see `analyzer.shares`.
+        jobs: so many processes do it together, if the capture is a file and there are no secrets. They find the same;
+            but the handshakes that others than this one report are without `facts`, and cannot be drawn.
+        share: which connections to report, where others report the rest: see `analyzer.shares`.
 
     Raises:
         CaptureError: nothing of it could be read.
         UsageError: an argument is wrong, or a file that it names.
     """
-    setup = _setup(
-        limits=limits,
-        trust=trust,
-        client_trust=client_trust,
-        crl=crl,
-        ct_logs=ct_logs,
-        server_name=server_name,
-        at=at,
-        keylog=keylog,
-        server_key=server_key,
-        password=password,
-        profile=profile,
-        profile_role=profile_role,
-        tls_port=tls_port,
-        application=application,
-        share=share,
-    )
-    embedded: list[bytes] = []
-    while True:
-        with _open(capture, setup.limits, name) as opened:
-            analysis = Analysis(opened, setup, embedded)
-            report = analysis.run(progress)
-        if not analysis.late_secrets or not _can_be_read_again(capture):
-            return report
-        # Secrets stand behind the traffic that they open: read the capture once more, now that they are known.
-        embedded = analysis.embedded
-
-
-def _can_be_read_again(capture: Captures) -> bool:
-    if isinstance(capture, list | tuple):
-        return all(map(_can_be_read_again, capture))
-    return isinstance(capture, bytes) or (isinstance(capture, str | Path) and Path(capture).is_file())
+    asked = {
+        "limits": limits,
+        "trust": trust,
+        "client_trust": client_trust,
+        "crl": crl,
+        "ct_logs": ct_logs,
+        "server_name": server_name,
+        "at": at,
+        "keylog": keylog,
+        "server_key": server_key,
+        "password": password,
+        "profile": profile,
+        "profile_role": profile_role,
+        "tls_port": tls_port,
+        "application": application,
+        "share": share,
+    }
+    (report,) = _read(capture, name, progress, asked, jobs, in_parts=False)
+    return report
 
 
 def handshakes(
@@ -127,27 +119,69 @@ def handshakes(
 
 
 def analyze_live(
-    capture: Captures, *, name: str | None = None, progress: Progress | None = None, **options: Any
+    capture: Captures, *, name: str | None = None, progress: Progress | None = None, jobs: int = 1, **options: Any
 ) -> Iterator[CaptureReport]:
     """Yield the report of one capture in parts, as its handshakes end; the options are those of `analyze`.
 
     All but the last are a `part`: they have handshakes only, which end and are put together as in `handshakes`.
     A capture of few handshakes that is not still being made has only one report, that of `analyze`.
     """
-    setup = _setup(**options)
+    return _read(capture, name, progress, options, jobs, in_parts=True)
+
+
+def _read(
+    capture: Captures, name: str | None, progress: Progress | None, asked: dict[str, Any], jobs: int, *, in_parts: bool
+) -> Iterator[CaptureReport]:
+    """The report of a capture, by so many processes."""
+    done = 0
+    if jobs > 1 and _is_file(capture) and not (asked.get("keylog") or asked.get("server_key")):
+        from analyzer import crew
+
+        with (
+            # What several cannot do, or did not live to do, one does.
+            suppress(AloneError, crew.BrokenShareError),
+            crew.together(jobs, _help, capture, name, asked, in_parts) as share,
+        ):
+            for report in _follow(capture, name, progress, _setup(**asked | {"share": share}), in_parts=in_parts):
+                report.handshakes = sorted(chain.from_iterable(share.gather(report.handshakes) or ()), key=order)
+                yield report
+                done += 1
+            return
+    yield from islice(_follow(capture, name, progress, _setup(**asked), in_parts=in_parts), done, None)
+
+
+def _help(share: Share, capture: Captures, name: str | None, asked: dict[str, Any], in_parts: bool) -> None:
+    """What each of the other processes does."""
+    for report in _follow(capture, name, None, _setup(**asked | {"share": share}), in_parts=in_parts):
+        for each in report.handshakes:
+            each.facts = each.carrier = None  # too much to hand over
+        share.gather(report.handshakes)
+
+
+def _follow(
+    capture: Captures, name: str | None, progress: Progress | None, setup: Setup, *, in_parts: bool
+) -> Iterator[CaptureReport]:
     embedded: list[bytes] = []
+    parts = 0
     while True:
         with _open(capture, setup.limits, name) as opened:
             analysis = Analysis(opened, setup, embedded)
-            parts = 0
-            for ended in analysis.judged(progress):
+            for ended in analysis.judged(progress) if in_parts else ():
                 parts += 1
                 yield CaptureReport(capture=opened.name, format=opened.format, handshakes=ended, part=True)
-            last = analysis.complete()
-        if parts or not analysis.late_secrets or not _can_be_read_again(capture):
+            last = analysis.complete() if in_parts else analysis.run(progress)
+        if parts or not analysis.late_secrets or not _is_file(capture, or_bytes=True):
             yield last
             return
+        # Secrets stand behind the traffic that they open: read the capture once more, now that they are known.
         embedded = analysis.embedded
+
+
+def _is_file(capture: Captures, *, or_bytes: bool = False) -> bool:
+    """Whether it can be read again, or by others as well."""
+    if isinstance(capture, list | tuple):
+        return all(_is_file(one, or_bytes=or_bytes) for one in capture)
+    return (or_bytes and isinstance(capture, bytes)) or (isinstance(capture, str | Path) and Path(capture).is_file())
 
 
 def _open(capture: Captures, limits: Limits, name: str | None) -> Capture | Joined:

@@ -1,10 +1,11 @@
 """How do the facts of a handshake become its report?"""
 
-from collections.abc import Callable
 from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from analyzer.issues import Issues
+from analyzer.net.connections import Connection, ConnectionTable
 from analyzer.net.rows import RST
 from analyzer.pki.public_keys import PublicKeys
 from analyzer.results import (
@@ -50,13 +51,13 @@ class Assembler:
         capture: str,
         limits: Limits,
         issues: Issues,
-        stream: "Callable[[Followed], int]",
+        table: ConnectionTable,
         tls_ports: frozenset[int] = TLS_PORTS,
         share: Share = ALONE,
     ) -> None:
-        """`stream` says which number Wireshark gives to a connection, as far as is known by now."""
+        """`table` knows the numbers of TCP connections."""
         self._capture = capture
-        self._stream = stream
+        self._table = table
         self._share = share
         self._limits = limits
         self._issues = issues
@@ -122,6 +123,11 @@ class Assembler:
             follower.reported += 1
         return reports
 
+    def _stream(self, follower: "Followed") -> int:
+        """Wireshark's number of a connection, as far as is known by now."""
+        connection = follower.connection
+        return self._table.stream(connection) if isinstance(connection, Connection) else connection.stream
+
     def late_attempts(self) -> list[HandshakeReport]:
         """Attempts of connections to a server that, as is known by now, speaks TLS."""
         for theirs in self._share.exchange(self._servers):
@@ -173,7 +179,7 @@ class Assembler:
         self, follower: "Followed", stream: int, handshake: Handshake, resumed: Resumption | None
     ) -> tuple[inference.Inference | None, authentication.Verdict, outcome.End]:
         """What the sizes say, who is authenticated (of a resumed session that is still unknown), and how it ended."""
-        handshake.sent.sort(key=lambda sent: sent.frame)  # one side may have been read late, for it had a hole
+        handshake.sent.sort(key=attrgetter("frame"))  # one side may have been read late, for it had a hole
         sizes = inference.infer(handshake) if handshake.is_tls13 and handshake.server_hello else None
         verdict = authentication.judge(handshake, sizes) if resumed is None else authentication.Verdict()
         end = _end(handshake, sizes)
@@ -232,11 +238,13 @@ class Assembler:
         transport = _transport(handshake)
         hello, answer = handshake.client_hello, handshake.server_hello
         suite = answer.cipher_suite if answer else handshake.sslv2_cipher
-        offer = handshake.find(ClientHello)  # what other tools take the fingerprint of, also where a retry follows
+        offers = [sent.message for sent in handshake.sent if isinstance(sent.message, ClientHello)]
+        offer = offers[0] if offers else None  # what other tools take the fingerprint of, also where a retry follows
         last = end.finished
         start = handshake.start
         messages = _messages(handshake, sizes, start)
-        told = [*(message.frame for message in messages), end.evidence.frame if end.evidence else None]
+        shown = messages[-1].frame if messages else 0
+        told = end.evidence.frame if end.evidence is not None else None
         report = HandshakeReport(
             capture=self._capture,
             transport=transport,
@@ -244,7 +252,7 @@ class Assembler:
             handshake=handshake.index,
             display_filter=f"{'tcp' if transport == 'tcp' else 'udp'}.stream eq {stream}",
             first_frame=handshake.first_frame,
-            last_frame=max([handshake.first_frame, *(frame for frame in told if frame is not None)]),
+            last_frame=max(handshake.first_frame, shown, told or 0),
             start=start,
             duration=(last.time - start) / 1e9 if last is not None else None,
             client=client,
@@ -256,9 +264,7 @@ class Assembler:
             group=_group(handshake),
             alpn=_alpn(handshake),
             hello_retry_request=handshake.hello_retry_request is not None,
-            early_data=any(
-                isinstance(sent.message, ClientHello) and sent.message.early_data for sent in handshake.sent
-            ),
+            early_data=any(each.early_data for each in offers),
             resumption=resumed.how if resumed else None,
             outcome=end.outcome,
             outcome_basis=end.basis,

@@ -3,6 +3,8 @@
 import multiprocessing
 import pickle
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
@@ -12,6 +14,7 @@ from analyzer.shares import ALONE, Share
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
 _T = TypeVar("_T")
 
@@ -85,27 +88,41 @@ def together(count: int, work: Callable[..., Any], *arguments: Any) -> Iterator[
     if count == 1:
         yield ALONE
         return
-    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    pipes = [context.Pipe() for _ in range(1, count)]
-    processes = [
-        context.Process(target=_work, args=(its, index, count, work, arguments), daemon=True)
-        for index, (_, its) in enumerate(pipes, 1)
-    ]
+    # A fork is there at once; but of a process with threads it may hang.
+    forks = sys.platform == "linux" and threading.active_count() == 1
+    context = multiprocessing.get_context("fork" if forks else "spawn")
+    pipes: list[Connection] = []
+    processes: list[BaseProcess] = []
     try:
-        for process, (_, its) in zip(processes, pipes, strict=True):
+        for index in range(1, count):
+            mine, its = context.Pipe()
+            inherited = (*pipes, mine) if forks else ()
+            task = (its, inherited, index, count, work, arguments)
+            process = context.Process(target=_work, args=task, daemon=True)  # type: ignore[attr-defined]
             process.start()
             its.close()  # so that the end of the process is the end of what it says
-        yield _Leader([mine for mine, _ in pipes])
+            pipes.append(mine)
+            processes.append(process)
+        yield _Leader(pipes)
     finally:
-        for mine, _ in pipes:
+        for mine in pipes:
             mine.close()
         for process in processes:
             process.terminate()
             process.join()
 
 
-def _work(leader: "Connection", index: int, count: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    """What another process does."""
+def _work(
+    leader: "Connection",
+    inherited: "tuple[Connection, ...]",
+    index: int,
+    count: int,
+    work: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
+    """What another process does; `inherited` are the leader's ends of pipes."""
+    for its in inherited:
+        its.close()
     # Ctrl-C reaches all processes of a terminal: the first one decides what becomes of the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -18,11 +18,10 @@ FLOORS = (
     ("tls",),
     ("pki",),
     ("diagnosis",),
-    ("assembly", "associations", "chains", "profiles", "secrets", "truststores"),  # what the wiring needs
+    ("assembly", "associations", "chains", "crew", "profiles", "secrets", "truststores"),  # what the wiring needs
     ("analysis",),
     ("api",),
     ("diagram", "graph", "inventory", "report"),
-    ("crew",),
     ("archive",),
     ("__init__", "__main__", "cli"),
 )

@@ -9,6 +9,7 @@ from shared import crowd, in_shares
 
 from analyzer import crew
 from analyzer.api import analyze, analyze_live
+from analyzer.cli.shares import worthwhile
 from analyzer.report import serialize
 from analyzer.results import CaptureReport
 from analyzer.settings import Limits
@@ -101,6 +102,46 @@ def test_processes_hear_each_other_in_order() -> None:
         heard = [share.exchange((0, word)) for word in ("a", "b")]
         assert heard == [[(index, word) for index in range(3)] for word in ("a", "b")]
         assert share.gather("bye from 0") == [f"bye from {index}" for index in range(3)]
+
+
+@pytest.mark.parametrize("name", ["two-servers.pcap", "embedded-secrets.pcapng", "resumption-psk-mutual.pcap"])
+def test_several_processes_do_what_one_does(name: str) -> None:
+    """Also where the capture turns out to be for one only."""
+    whole, together = (analyze(CAPTURES / name, jobs=jobs) for jobs in (1, 2))
+    assert said([together]) == said([whole])
+    assert serialize.capture(together) == serialize.capture(whole)
+
+
+def test_parts_that_were_told_are_not_told_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another process dies, one goes on behind what is known already."""
+    (file := tmp_path / "everybody.pcap").write_bytes(everybody(apart=2 * 10**9))
+    limits = Limits(handshakes=5, batch_bytes=10_000)
+    parts = [said([part]) for part in analyze_live(file, limits=limits)]
+    assert [said([part]) for part in analyze_live(file, limits=limits, jobs=2)] == parts
+    monkeypatch.setattr("analyzer.api._help", gather_twice)
+    assert [said([part]) for part in analyze_live(file, limits=limits, jobs=2)] == parts
+
+
+def gather_twice(share: Share, capture: str, name: str | None, asked: dict[str, object], in_parts: bool) -> None:
+    """Do one's share of two parts, and die."""
+    for number, report in enumerate(analyze_live(capture, name=name, share=share, **asked)):
+        if number == 2:
+            os._exit(9)
+        for each in report.handshakes:
+            each.facts = None
+        share.gather(report.handshakes)
+
+
+@pytest.mark.parametrize(
+    ("size", "handshakes", "jobs"), [(64 << 20, 100, 2), (64 << 20, 0, 1), (1 << 20, 100, 1), (0, 0, 1)]
+)
+def test_several_are_worth_their_while_for_many_handshakes(tmp_path, monkeypatch, size, handshakes, jobs) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    with (file := tmp_path / "capture").open("wb") as out:
+        out.write(b"\x16\x03\x01\0\x50" * handshakes)
+        out.truncate(size)
+    assert worthwhile([str(file)]) == jobs
+    assert worthwhile([str(file), str(tmp_path)]) == worthwhile([str(tmp_path / "nothing")]) == worthwhile(["-"]) == 1
 
 
 def test_one_process_needs_no_others() -> None:

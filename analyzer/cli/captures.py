@@ -11,6 +11,7 @@ from analyzer.cli.live import interrupt_ends_input
 from analyzer.cli.messages import complain, fault
 from analyzer.cli.progress import progress
 from analyzer.cli.secrets import read_secrets
+from analyzer.cli.shares import worthwhile
 from analyzer.errors import CaptureError, UsageError
 from analyzer.issues import unread
 from analyzer.results import CaptureReport
@@ -23,16 +24,24 @@ class Captures:
     """Iterating analyzes capture after capture and yields reports; one that fails does not stop the rest."""
 
     def __init__(
-        self, arguments: Iterable[str], *, in_parts: bool = False, redact: bool = False, **options: Any
+        self,
+        arguments: Iterable[str],
+        *,
+        in_parts: bool = False,
+        shares: bool = False,
+        redact: bool = False,
+        **options: Any,
     ) -> None:
         """Take files, folders and `-`, each capture once; `options` go to `analyzer.api.analyze`.
 
         `in_parts`: a report may come in parts, of a capture that is still being made as its handshakes end.
+        `shares`: several processes may analyze a capture together, for nobody asks for the facts of a handshake.
         `redact`: the reports have placeholders for addresses and names; complaints name the captures all the same.
         """
         self.unreadable = False
         """Whether something could not be read so far."""
         self._in_parts = in_parts
+        self._shares = shares and not redact
         self._options = read_secrets(options)
         self._redact = redact
         self._names: dict[str, str] = {}
@@ -76,11 +85,12 @@ class Captures:
                 with interrupt_ends_input() if name == "-" else nullcontext():
                     yield from analyze_live(capture, **self._options)
                 return
+            jobs = worthwhile(files) if self._shares else 1
             with progress(name) as advance:
                 if self._in_parts:
-                    yield from analyze_live(capture, progress=advance, **self._options)
+                    yield from analyze_live(capture, progress=advance, jobs=jobs, **self._options)
                     return
-                report = analyze(capture, progress=advance, **self._options)
+                report = analyze(capture, progress=advance, jobs=jobs, **self._options)
         except CaptureError as error:
             report = CaptureReport(capture=name, error=error.reason)
         except UsageError:  # no capture's fault: all others would meet with it, too

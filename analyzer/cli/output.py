@@ -45,6 +45,11 @@ def takes_parts(output: str, format_name: str | None) -> bool:
     return _chosen(output, format_name).IN_PARTS
 
 
+def draws(output: str, format_name: str | None) -> bool:
+    """Whether the chosen format draws handshakes."""
+    return _chosen(output, format_name).DRAWS
+
+
 def _chosen(output: str, format_name: str | None) -> formats.Format:
     return formats.load(format_name or _format_of(output))
 

@@ -19,7 +19,7 @@ import click
 
 from analyzer.cli.captures import Captures
 from analyzer.cli.options import diagnoses, reads_captures, writes_report
-from analyzer.cli.output import takes_parts, write_report
+from analyzer.cli.output import draws, takes_parts, write_report
 from analyzer.results import CaptureReport
 
 SEVERITIES = ("notice", "warning", "error")
@@ -53,7 +53,9 @@ def command(
     **analysis: Any,
 ) -> None:
     """Run the command; the options that it does not name are the analysis's."""
-    reports = Captures(captures, in_parts=takes_parts(output, format_name), **analysis)
+    reports = Captures(
+        captures, in_parts=takes_parts(output, format_name), shares=not draws(output, format_name), **analysis
+    )
     reports.protect(output)
     severities: set[str] = set()
     write_report(_noting_severities(reports, severities), output, format_name)

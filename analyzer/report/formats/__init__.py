@@ -1,6 +1,6 @@
 """The formats that a report can be written in, one file each: the file's name is the word for `--format`.
 
-A format is a module with a docstring (its documentation), `SUFFIXES`, `HOLDS_ISSUES` and `write`.
+A format is a module with a docstring (its documentation), `SUFFIXES`, `HOLDS_ISSUES`, `IN_PARTS`, `DRAWS` and `write`.
 """
 
 from collections.abc import Iterable
@@ -26,6 +26,9 @@ class Format(Protocol):
 
     IN_PARTS: bool
     """Whether handshakes stand for themselves, so that a live capture's report can be written part by part."""
+
+    DRAWS: bool
+    """Whether it draws handshakes, for which it needs their `facts`."""
 
     def write(
         self, reports: Iterable[CaptureReport], out: TextIO, *, color: bool = False, width: int | None = None

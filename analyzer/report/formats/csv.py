@@ -15,6 +15,7 @@ from analyzer.results import CaptureReport, HandshakeReport, Sender
 SUFFIXES = (".csv",)
 HOLDS_ISSUES = False
 IN_PARTS = True
+DRAWS = False
 
 COLUMNS = (
     "capture",

@@ -22,6 +22,7 @@ from analyzer.results import CaptureReport, HandshakeReport
 SUFFIXES = (".html", ".htm")
 HOLDS_ISSUES = True
 IN_PARTS = False
+DRAWS = True
 
 DIAGRAMS = 32
 """How many handshakes are drawn at most."""

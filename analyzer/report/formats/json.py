@@ -17,6 +17,7 @@ from analyzer.results import SCHEMA_VERSION, CaptureReport
 SUFFIXES = (".json",)
 HOLDS_ISSUES = True
 IN_PARTS = False
+DRAWS = False
 
 
 def write(reports: Iterable[CaptureReport], out: TextIO, *, color: bool = False, width: int | None = None) -> None:

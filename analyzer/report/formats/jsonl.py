@@ -9,6 +9,7 @@ from analyzer.results import CaptureReport
 SUFFIXES = (".jsonl", ".ndjson")
 HOLDS_ISSUES = False
 IN_PARTS = True
+DRAWS = False
 
 
 def write(reports: Iterable[CaptureReport], out: TextIO, *, color: bool = False, width: int | None = None) -> None:

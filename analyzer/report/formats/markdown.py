@@ -10,6 +10,7 @@ from analyzer.results import CaptureReport, Finding, HandshakeReport
 SUFFIXES = (".md", ".markdown")
 HOLDS_ISSUES = True
 IN_PARTS = False
+DRAWS = False
 
 _HEADER = (
     "Stream",

@@ -10,6 +10,7 @@ from analyzer.results import CaptureReport, HandshakeReport
 SUFFIXES = (".txt",)
 HOLDS_ISSUES = True
 IN_PARTS = True
+DRAWS = False
 
 _DEFAULT_WIDTH = 100
 _MARGIN = 2

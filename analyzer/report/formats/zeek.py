@@ -16,6 +16,7 @@ from analyzer.results import CaptureReport, HandshakeReport, Sender
 SUFFIXES = (".log",)
 HOLDS_ISSUES = False
 IN_PARTS = True
+DRAWS = False
 
 UNSET, EMPTY = "-", "(empty)"
 COLUMNS = {

@@ -1,8 +1,10 @@
 """Whatever a capture holds, memory is bounded; and where a bound bites, an issue of its name says so."""
 
+import gc
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from forge import pcap, pcap_header
@@ -29,6 +31,8 @@ from analyzer.net.stream import Stretch
 from analyzer.results import CaptureReport
 from analyzer.settings import Limits
 from analyzer.tls.header_search import HeaderSearch
+
+CAPTURES = Path(__file__).parents[1] / "captures"
 
 SERVER = ("198.51.100.7", 443)
 
@@ -243,3 +247,18 @@ def test_memory_does_not_grow_with_the_capture():
     few, many = talks(50), talks(400)
     peak(few)  # what is loaded late is loaded now
     assert peak(many) < 1.5 * peak(few)
+
+
+@pytest.mark.parametrize(
+    "file", sorted([*CAPTURES.glob("*.pcap"), *CAPTURES.glob("*.pcapng")]), ids=lambda file: file.name
+)
+def test_nothing_waits_for_the_garbage_collector(file):
+    """Of a connection that is over all is gone at once: what refers to itself in a circle would stay."""
+    api.analyze(file, trust="none")  # what is loaded late is loaded now
+    gc.collect()
+    gc.disable()
+    try:
+        api.analyze(file, trust="none")
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

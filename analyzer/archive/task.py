@@ -124,7 +124,7 @@ def perform(tasks: Iterable[Task], place: str, options: Mapping[str, Any]) -> li
 
 def _hurry() -> None:
     # What an analysis makes dies by reference count; looking for cycles in it would take a third of the time.
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(1_000_000, 20, 100)
 
 
 def share(mine: Share, task: Task, place: str, options: Mapping[str, Any]) -> None:

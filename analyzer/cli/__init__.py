@@ -49,14 +49,20 @@ def mtlscope(ctx: click.Context) -> None:
         ctx.exit(2)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line (`sys.argv` where none is given) and return its exit status."""
+def _be_a_program() -> None:
+    """Change what concerns the whole process: nobody else uses it."""
     # What an analysis makes dies by reference count; looking for cycles in it would take a third of the time.
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(1_000_000, 20, 100)
     # Nor need the interpreter look for any when it ends, which would take as long again as a small capture's analysis.
     atexit.register(gc.freeze)
     # NumPy's linear algebra, which nothing here uses, starts a thread a core that wait busily while all else starts.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (`sys.argv` where none is given) and return its exit status."""
+    if arguments is None:
+        _be_a_program()
     try:
         status = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

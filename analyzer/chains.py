@@ -12,7 +12,7 @@ from analyzer.pki.context import Exchange, Settings
 from analyzer.pki.verdict import Validator
 from analyzer.results import CertificateReport, ChainReport, HandshakeReport, Sender
 from analyzer.tls import messages
-from analyzer.tls.handshake import Handshake
+from analyzer.tls.handshake import SSLV2, Handshake
 
 _RAW_PUBLIC_KEY = 2
 Files = str | Path | Iterable[str | Path]
@@ -72,8 +72,8 @@ class Chains:
         found: dict[bytes, Sent] = {}
         for report in reports:
             for sender in _SIDES:
-                shown = presented(report.facts, sender) if report.facts else None
-                for issuer in shown.chain[1:] if shown is not None else ():
+                shown = _certificate(report.facts, sender) if report.facts else None
+                for issuer in shown[1].certificates[1:] if shown is not None else ():
                     if issuer not in found and not self._validator.knows(issuer):
                         place = report.transport, report.stream, report.handshake, len(found)
                         found[issuer] = place, report.display_filter, issuer
@@ -138,9 +138,10 @@ class Presented:
 
 def presented(facts: Handshake, sender: Sender) -> Presented | None:
     """The certificates that one side sent; None where it sent none, or none can be read."""
-    answer = facts.first("server_hello", "server")
-    if sender == "server" and answer is not None and isinstance(answer.message, messages.SSLv2ServerHello):
-        return Presented(answer.frame, (answer.message.certificate,) if answer.message.certificate else ())
+    if sender == "server" and facts.version == SSLV2:
+        answer = facts.first("server_hello", "server")
+        if answer is not None and isinstance(answer.message, messages.SSLv2ServerHello):
+            return Presented(answer.frame, (answer.message.certificate,) if answer.message.certificate else ())
     found = _certificate(facts, sender)
     if found is None:
         return None
@@ -164,11 +165,12 @@ def presented(facts: Handshake, sender: Sender) -> Presented | None:
 def _certificate(facts: Handshake, sender: Sender) -> tuple[int, messages.Certificate] | None:
     """The first message that has any, and its frame: a client without one may still show one behind the handshake."""
     for sent in facts.sent:
-        message = sent.message
-        if isinstance(message, messages.CompressedCertificate):
-            message = message.certificate
-        if sent.sender == sender and isinstance(message, messages.Certificate) and message.entries:
-            return sent.frame, message
+        if sent.sender == sender and sent.name in ("certificate", "compressed_certificate"):
+            message = sent.message
+            if isinstance(message, messages.CompressedCertificate):
+                message = message.certificate
+            if isinstance(message, messages.Certificate) and message.entries:
+                return sent.frame, message
     return None
 
 

@@ -248,6 +248,16 @@ def test_a_certificate_that_is_refused_before_all_of_the_flight_has_come() -> No
     assert talk.exchange.report.outcome == "established", "it went on: that was no alert"
 
 
+def test_a_server_that_leaves_after_long_silence_has_refused_nothing() -> None:
+    for certificates, outcome in ((None, "established"), ((), "incomplete"), ((LEAF13,), "incomplete")):
+        talk = Conversation13().hello().answer()
+        asks = certificates is not None
+        talk.exchange.each("server", *(one for records in talk.server_flight(asks=asks) for one in records))
+        flight = [one for records in talk.client_flight(certificates=certificates) for one in records]
+        talk.exchange.each("client", *flight).wait(30 * SECOND).send("server", talk.alert("server", 0))
+        assert talk.exchange.report.outcome == outcome
+
+
 def test_a_client_that_refuses_the_server() -> None:
     talk = Conversation13().hello().answer()
     talk.exchange.each("server", *(one for records in talk.server_flight() for one in records))

@@ -1,7 +1,7 @@
 """Established, failed, or not to be seen: how a handshake ended. (TLS 1.3 by sizes: test_inference.)"""
 
 import pytest
-from forged_cases import TLS12_FLIGHT, forged
+from forged_cases import TLS12_FLIGHT, TLS13_ASKING, TLS13_DECLINED, TLS13_FLIGHT, TLS13_MUTUAL, forged
 from talk import (
     ALERT,
     CCS,
@@ -230,3 +230,23 @@ def test_a_record_that_lacks_a_part_is_no_answer_though_it_ends_behind_the_clien
 def test_a_server_whose_secrets_are_not_known_may_refuse_all_the_same(then: str, expected: tuple[str, str]) -> None:
     report = forged(f"{DECRYPTED} S>finished C>certificate:empty C>finished {then}", version=0x0304, decrypted=True)
     assert (report.outcome, report.outcome_basis) == expected
+
+
+@pytest.mark.parametrize("how", ["S>data:19 S>fin", "S>data:19", "S>fin", "S>rst"])
+@pytest.mark.parametrize(
+    ("flight", "at_once", "late"),
+    [
+        (f"{TLS13_FLIGHT} C>ccs C>data:69", None, ("established", "inferred")),
+        (f"{TLS13_ASKING} {TLS13_MUTUAL}", ("failed", "inferred"), ("incomplete", None)),
+        (f"{TLS13_ASKING} {TLS13_DECLINED}", ("failed", "inferred"), ("incomplete", None)),
+    ],
+)
+def test_a_server_that_leaves_after_long_silence_may_have_waited_for_a_request(
+    how: str, flight: str, at_once: tuple[str, str] | None, late: tuple[str, str | None]
+) -> None:
+    if at_once is not None:
+        report = forged(f"{flight} {how}", version=0x0304)
+        assert (report.outcome, report.outcome_basis) == at_once
+    report = forged(f"{flight} wait:9 {how}", version=0x0304)
+    assert (report.outcome, report.outcome_basis) == late
+    assert report.root_cause is None

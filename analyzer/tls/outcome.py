@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analyzer.results import Basis, Evidence, Outcome, Sender
 from analyzer.tls.handshake import SSLV2, Alert, Handshake, Sent
-from analyzer.tls.inference import Inference, expected
+from analyzer.tls.inference import PATIENCE, Inference, expected
 from analyzer.tls.registry import alert_description
 
 
@@ -148,7 +148,8 @@ def _judge_silence(handshake: Handshake, done: Sent, *, answered: bool) -> End:
         return End(
             "incomplete", None, _saw(done, "The capture lacks the server's answer to the client's flight."), done
         )
-    if closing is not None and closing[0] == "server" and (answered or closing[1] == "rst"):
+    at_once = closing is not None and closing[3] - done.time <= PATIENCE  # later it may have waited for a request
+    if closing is not None and closing[0] == "server" and (answered or closing[1] == "rst") and at_once:
         _, how, frame, _ = closing
         if not any(sent.frame < frame and _like_alert(sent) for sent in later):
             says = f"The server left ({how.upper()}) right after the client's flight, without a ticket or data."

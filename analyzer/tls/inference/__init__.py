@@ -11,9 +11,9 @@ from analyzer.tls.handshake import Handshake
 from analyzer.tls.inference.aftermath import judge_acceptance, judge_afterwards, judge_padded_reply
 from analyzer.tls.inference.client_flight import judge_client, without_early_data
 from analyzer.tls.inference.server_flight import judge_cut, judge_server, server_flight
-from analyzer.tls.inference.sizes import JSSE_PADDING, Answer, Inference, Records, Sizes, are_padded, expected
+from analyzer.tls.inference.sizes import JSSE_PADDING, PATIENCE, Answer, Inference, Records, Sizes, are_padded, expected
 
-__all__ = ["JSSE_PADDING", "Answer", "Inference", "Records", "Sizes", "expected", "infer"]
+__all__ = ["JSSE_PADDING", "PATIENCE", "Answer", "Inference", "Records", "Sizes", "expected", "infer"]
 
 
 def infer(handshake: Handshake) -> Inference:

@@ -2,6 +2,7 @@
 
 from analyzer.tls.handshake import Handshake
 from analyzer.tls.inference.sizes import (
+    PATIENCE,
     SMALLEST_CERTIFICATE,
     SMALLEST_PACKED_ANSWER,
     Expected,
@@ -41,6 +42,12 @@ def judge_acceptance(
     if first.length not in alerts:
         result.accepted = True
     elif only_alerts and not lost and not _client_left(handshake, client, done, index, alerts):
+        waited = first.time - handshake.sent[done].time
+        if waited > PATIENCE:
+            says = f"The server's first record behind the client's flight is an alert ({first.length})"
+            result.because(first, "server", f"{says}, {waited / 1e9:.1f} s later: it may have waited for a request.")
+            result.accepted = True if result.answer == "not-asked" else None
+            return
         result.accepted = False
         result.alert = first
         result.roles[index] = "alert"

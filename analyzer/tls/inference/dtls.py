@@ -9,7 +9,7 @@ sixteen bytes for each record (section 7): that of the client's flight tells whe
 from functools import cached_property
 
 from analyzer.tls.handshake import Handshake
-from analyzer.tls.inference.sizes import Answer, Inference, Records, Sizes
+from analyzer.tls.inference.sizes import PATIENCE, Answer, Inference, Records, Sizes
 
 _HEADER = 12
 _SMALLEST_CERTIFICATE = 126
@@ -155,7 +155,10 @@ def _judge_acceptance(hidden: Records, size: DtlsSizes, result: Inference) -> No
         answers = [(i, sent) for i, sent in answers if sent.name == "application_data" and sent.length == size.alert]
     said = [(i, sent) for i, sent in answers if not size.acknowledged(sent.length)]
     left = next((i for i, sent in later if sent.sender == "client" and sent.length == size.alert), None)
-    if said and all(sent.length == size.alert for _, sent in said) and not _comes_before(left, said[0][0]):
+    only_alerts = bool(said) and all(sent.length == size.alert for _, sent in said)
+    if only_alerts and said[0][1].time - result.client_finished.time > PATIENCE:
+        result.accepted = True if len(answers) > len(said) or result.answer == "not-asked" else None
+    elif only_alerts and not _comes_before(left, said[0][0]):
         index, alert = said[0]
         result.accepted, result.alert = False, alert
         result.roles[index] = "alert"

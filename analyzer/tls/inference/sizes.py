@@ -16,6 +16,8 @@ SMALLEST_PACKED_ANSWER = 450
 """Likewise with an X.509 certificate, its signature and Finished; and larger than most other records."""
 FULL_RECORD = (1 << 14) + 1
 """Content and its type, of the largest record."""
+PATIENCE = 5 * 10**9
+"""Nanoseconds in which a server refuses the client's flight; later it may have waited for a request in vain."""
 COMPARED = 24
 """So many records of a side are looked at for its flight."""
 _BLOCKS = (4096, 2048, 1024, 512, 256, 128, 64, 32)

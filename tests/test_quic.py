@@ -413,6 +413,17 @@ def test_a_close_that_anybody_can_make_ends_nothing_when_initial_packets_are_ove
     assert made.report(keys=True).outcome == "established"
 
 
+def test_a_refusal_that_is_said_in_an_initial_packet_too_is_believed_where_keys_show_it() -> None:
+    made = flown(ACK, asks=True, certificates=())
+    made.send("client", made.packet("client", SHORT, stream(bytes(30))))
+    said = close(0x100 + 116)
+    made.send("server", made.packet("server", INITIAL, said), made.packet("server", HANDSHAKE, said))
+    report = made.report(keys=True)
+    assert (report.outcome, report.outcome_basis) == ("failed", "decrypted")
+    assert [alert.description for alert in report.alerts] == ["certificate_required"]
+    assert made.report().outcome == "incomplete", "anybody can make an Initial packet"
+
+
 def test_an_error_of_quic_itself_is_no_alert() -> None:
     made = Connection().hello()
     made.send("server", made.packet("server", INITIAL, close(0x02, reason=b"busy\x1b[31m"), pad=1200))

@@ -390,11 +390,12 @@ class QuicSession:
     ) -> None:
         current, closed = connection.handshake, connection.quic.closed
         sender = current.sender(datagram.direction)
-        if len(closed) >= _MOST_CLOSED or any(one.sender == sender and one.code == frame.code for one in closed):
-            return  # said again in each level, and in answer to whatever still comes
+        said = [one for one in closed if (one.sender, one.code) == (sender, frame.code)]
+        if len(closed) >= _MOST_CLOSED or any(one.kind != "initial" or kind == "initial" for one in said):
+            return  # said again in each level, and in answer to whatever still comes; Initial packets prove least
         one = Closed(sender, datagram.frame, datagram.time, kind, frame.code, frame.by_application, protection)
         closed.append(one)
-        if one.alert is not None:
+        if one.alert is not None and not said:
             content = bytes((_FATAL, one.alert))
             current.alerts.append(Alert(sender, one.frame, one.time, _FATAL, one.alert, protection))
             self._append(connection, datagram, "alert", len(content), protection, content)

@@ -17,10 +17,9 @@ from analyzer.diagnosis.application import exchange
 from analyzer.diagnosis.engine import diagnose
 from analyzer.diagnosis.surroundings import sighting
 from analyzer.issues import Issues
-from analyzer.net.connections import Arrivals, Connection, ConnectionTable
+from analyzer.net.connections import Connection, ConnectionTable
 from analyzer.net.decode import Decoder
-from analyzer.net.lifetime import LINGER, Lifetime
-from analyzer.net.rows import Rows
+from analyzer.net.lifetime import LINGER, Stranger
 from analyzer.results import CaptureReport, HandshakeReport
 from analyzer.secrets import Secrets
 from analyzer.settings import Limits
@@ -253,7 +252,7 @@ class Analysis:
         if held > self._limits.held_bytes // 2:
             self._hold_less()
 
-    def _begin(self, connection: Connection) -> "Follower | Stranger":
+    def _begin(self, connection: Connection) -> Follower | Stranger:
         if self._share.owns(connection.order):
             return Follower(connection, self._limits, self._keyring)
         return Stranger(connection)
@@ -373,24 +372,6 @@ class Analysis:
             self._issues.add(limit, _EXCEEDED[limit], frame=frame)
         for code, frame in follower.defects():
             self._issues.add(code, _DEFECTS[code], frame=frame)
-
-
-class Stranger:
-    """A connection that another process follows: here it is only known when it is over."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.lifetime = Lifetime()
-        self.last_time = 0
-        if connection.opening is not None:
-            _, self.last_time, direction, *_ = connection.opening
-            self.lifetime.hear(direction)
-            connection.opening = None
-
-    def arrive(self, rows: Rows, arrivals: Arrivals) -> None:
-        """Take what a batch brings."""
-        for _, _, behind in self.lifetime.admit(rows, arrivals.spans):
-            self.last_time = max(self.last_time, rows.time[behind - 1])
 
 
 _DEFECTS = {

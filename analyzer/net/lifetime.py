@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from analyzer.net.connections import Span, cut
+from analyzer.net.connections import Arrivals, Connection, Span, cut
 from analyzer.net.rows import FIN, RST, Rows
 
 LINGER = 5 * 1_000_000_000
@@ -73,6 +73,24 @@ class Lifetime:
             self._closed = _BOTH
         elif flags & FIN:
             self._closed |= 1 << direction
+
+
+class Stranger:
+    """A connection that another process follows (see `analyzer.shares`): here it is only known when it is over."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.lifetime = Lifetime()
+        self.last_time = 0
+        if connection.opening is not None:
+            _, self.last_time, direction, *_ = connection.opening
+            self.lifetime.hear(direction)
+            connection.opening = None
+
+    def arrive(self, rows: Rows, arrivals: Arrivals) -> None:
+        """Take what a batch brings."""
+        for _, _, behind in self.lifetime.admit(rows, arrivals.spans):
+            self.last_time = max(self.last_time, rows.time[behind - 1])
 
 
 def _closings(rows: Rows, spans: list[Span]) -> Iterator[tuple[int, int, int]]:

@@ -250,7 +250,7 @@ class Analysis:
             self._common.add("connections", "Too many connections at once: the longest idle were let go.")
             self._finish(connection)
         if held > self._limits.held_bytes // 2:
-            self._hold_less()
+            self._hold_less(held)
 
     def _begin(self, connection: Connection) -> Follower | Stranger:
         if self._share.owns(connection.order):
@@ -286,14 +286,15 @@ class Analysis:
         for association in self._associations.too_many():
             self._finish_association(association)
 
-    def _hold_less(self) -> None:
-        """Let go of connections that were closed just now; where that is not enough, of those idle longest."""
-        held: dict[int, int] = {}
-        """Of all connections, by number."""
-        mine = [(c.order, c.follower.counted) for c in self._table if isinstance(c.follower, Follower)]
-        for theirs in self._share.exchange(mine):
-            held.update(theirs)
-        total = sum(held.values())
+    def _hold_less(self, total: int) -> None:
+        """Let go of connections that were closed just now; where that is not enough, of those idle longest.
+
+        `total` is what all connections hold.
+        """
+        candidates = [connection.follower for connection in self._table] if total > self._limits.held_bytes else []
+        mine = [(one.connection.order, one.counted) for one in candidates or self._closed if isinstance(one, Follower)]
+        held = dict(chain.from_iterable(self._share.exchange(mine)))
+        """By the number of a connection."""
         while self._closed and total > self._limits.held_bytes // 4:
             connection = next(iter(self._closed)).connection
             total -= held.get(connection.order, 0)

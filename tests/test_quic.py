@@ -596,6 +596,25 @@ def test_more_than_finished_and_an_acknowledgment_is_an_empty_certificate(beside
     assert report.client_certificate_requested is True and report.client_certificate_presented is False
 
 
+@pytest.mark.parametrize("certificates", [None, ()])
+@pytest.mark.parametrize(("alone", "wait"), [(ACK, 0), (b"\2\0\x40\0\0\0", 0), (ACK, SECOND), (b"", 0)])
+def test_a_flight_behind_an_acknowledgment_of_its_own(
+    certificates: tuple[bytes, ...] | None, alone: bytes, wait: int
+) -> None:
+    """Without another it is as long as Finished with the longest acknowledgment; soon, and of one range, none is."""
+    made = Connection().hello()
+    asks = certificates is not None
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight(asks=asks)))
+    made.send("client", made.packet("client", INITIAL, ACK, pad=1200, size=1))
+    if alone:
+        made.send("client", made.packet("client", HANDSHAKE, alone, size=1))
+    made.exchange.wait(wait)
+    made.send("client", made.packet("client", HANDSHAKE, made.client_flight(certificates), size=1))
+    is_sure = bool(alone) and not wait
+    verdict = ("requested-not-provided" if is_sure else "undetermined") if asks else "one-way"
+    assert made.confirm().talk().report().authentication == verdict
+
+
 def test_an_empty_certificate_is_told_though_the_server_refuses_it() -> None:
     made = flown(ACK, asks=True, certificates=())
     made.send("client", made.packet("client", SHORT, stream(bytes(30))))

@@ -30,6 +30,8 @@ _ACKNOWLEDGMENT = 8
 """Bytes of an ACK frame of one range, however long it was delayed (RFC 9000, section 19.3)."""
 _RANGE, _COUNTS = 2, 3
 """Bytes of another range, and of the three counts of marks."""
+_SOON_ACKNOWLEDGED, _SOON = 6, 10**8
+"""The same where it was delayed for less than so many nanoseconds."""
 _ACKNOWLEDGMENTS = 64
 """No flight is acknowledged in more: it would have that many gaps."""
 _NUMBERS = range(1, 5)
@@ -82,10 +84,13 @@ def _last_of_flight(handshake: Handshake, data: list[Seen]) -> Sent | None:
 def _bounds(quic: Quic, suite: Suite, done: Sent) -> _Bounds:
     """By the client's Initial packets, and by how many ranges an acknowledgment of the server's flight may have."""
     numbers = quic.number_lengths or _NUMBERS
-    flight = sum(
-        seen.sender == "server" and seen.kind == "handshake" and seen.frame <= done.frame for seen in quic.seen
-    )
-    acknowledgment = _ACKNOWLEDGMENT + _RANGE * max(flight - 1, 0) + (_COUNTS if quic.counts_marks is not False else 0)
+    before = [seen for seen in quic.seen if seen.kind == "handshake" and seen.frame < done.frame]
+    counts = _COUNTS if quic.counts_marks is not False else 0
+    acknowledgment = _ACKNOWLEDGMENT + _RANGE * max(sum(seen.sender == "server" for seen in before) - 1, 0) + counts
+    if before and before[-1].sender == "client" and done.time - before[0].time < _SOON:
+        if before[-1].length - suite.tag_length - min(numbers) <= _SOON_ACKNOWLEDGED + counts:
+            # All that had come by then was acknowledged in a packet of its own, as one range; nothing has come since.
+            acknowledgment = _SOON_ACKNOWLEDGED + counts
     most = max(numbers) + _LONGEST_CRYPTO + min(acknowledgment, _ACKNOWLEDGMENTS)
     return _Bounds(suite.tag_length + min(numbers), suite.tag_length + most)
 

@@ -44,6 +44,8 @@ class Seen(NamedTuple):
     """That datagram holds an Initial packet, too, for whose sake it may be padded (RFC 9000, section 14.1)."""
     is_followed: bool
     """Another packet follows it in that datagram."""
+    time: int
+    """Nanoseconds since 1970-01-01 UTC."""
 
 
 class Closed(NamedTuple):

@@ -172,7 +172,7 @@ class QuicSession:
         elif packet.kind == "handshake" and sender == "client":
             connection.answers = True
         if len(connection.quic.seen) < _MOST_SEEN:
-            place = (datagram.length, with_initial, is_followed)
+            place = (datagram.length, with_initial, is_followed, datagram.time)
             connection.quic.seen.append(Seen(packet.kind, sender, datagram.frame, packet.length, *place))
         self._protected(connection, datagram, packet)
         return packet.kind != "0-rtt"  # these are sent again with the Initial packet

@@ -87,12 +87,15 @@ def _bounds(quic: Quic, suite: Suite, done: Sent) -> _Bounds:
     before = [seen for seen in quic.seen if seen.kind == "handshake" and seen.frame < done.frame]
     counts = _COUNTS if quic.counts_marks is not False else 0
     acknowledgment = _ACKNOWLEDGMENT + _RANGE * max(sum(seen.sender == "server" for seen in before) - 1, 0) + counts
-    if before and before[-1].sender == "client" and done.time - before[0].time < _SOON:
-        if before[-1].length - suite.tag_length - min(numbers) <= _SOON_ACKNOWLEDGED + counts:
-            # All that had come by then was acknowledged in a packet of its own, as one range; nothing has come since.
-            acknowledgment = _SOON_ACKNOWLEDGED + counts
-    most = max(numbers) + _LONGEST_CRYPTO + min(acknowledgment, _ACKNOWLEDGMENTS)
-    return _Bounds(suite.tag_length + min(numbers), suite.tag_length + most)
+    most = max(numbers) + min(acknowledgment, _ACKNOWLEDGMENTS)
+    last = before[-1] if before else None
+    if last is not None and last.sender == "client" and done.time - before[0].time < _SOON:
+        # All that had come was acknowledged in a packet of its own; where that has room for one range, what follows
+        # holds no other, and its delay takes one byte more at most.
+        alone = last.length - suite.tag_length
+        if alone - min(numbers) <= _SOON_ACKNOWLEDGED + (_COUNTS if quic.counts_marks else 0):
+            most = min(most, alone + 1)
+    return _Bounds(suite.tag_length + min(numbers), suite.tag_length + most + _LONGEST_CRYPTO)
 
 
 def _judge_client(

@@ -133,10 +133,10 @@ def gather_twice(share: Share, capture: str, name: str | None, asked: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("size", "handshakes", "jobs"), [(64 << 20, 100, 2), (64 << 20, 0, 1), (1 << 20, 100, 1), (0, 0, 1)]
+    ("size", "handshakes", "jobs"), [(64 << 20, 100, 5), (64 << 20, 0, 1), (1 << 20, 100, 1), (0, 0, 1)]
 )
 def test_several_are_worth_their_while_for_many_handshakes(tmp_path, monkeypatch, size, handshakes, jobs) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 4}, raising=False)
     with (file := tmp_path / "capture").open("wb") as out:
         out.write(b"\x16\x03\x01\0\x50" * handshakes)
         out.truncate(size)

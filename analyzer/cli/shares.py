@@ -16,14 +16,15 @@ _RECORDS = (b"\x16\x03\x01", b"\x16\x03\x03")
 """How most records of type handshake begin (RFC 8446, section 5.1)."""
 _MANY = 16
 """Of them, in all that is looked at; by chance there is less than one."""
-_MOST = 8
+_FEWEST, _MOST = 4, 8
+"""Cores: fewer gain little, above all where two of them are one that does two things at a time."""
 
 
 def worthwhile(files: Iterable[str]) -> int:
     """So many processes; one where these files are few, short, compressed, no files, or hold something else."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        return min(cores, _MOST) if cores > 1 and all(map(_is_dense, files)) else 1
+        return min(cores, _MOST) if cores >= _FEWEST and all(map(_is_dense, files)) else 1
     except OSError:  # which will be told where it is read
         return 1
 

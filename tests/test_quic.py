@@ -617,6 +617,27 @@ def test_a_flight_behind_an_acknowledgment_of_its_own(
     assert made.confirm().talk().report().authentication == verdict
 
 
+@pytest.mark.parametrize("code", [17513, 17613])
+def test_a_client_that_may_send_settings_of_its_application_is_told_by_less_than_these(code: int) -> None:
+    def flight(*before: bytes, asks: bool) -> HandshakeReport:
+        made = Connection()
+        made.packet = partial(made.packet, size=1)  # type: ignore[method-assign]
+        made.hello((code, vector(2, b"")))
+        made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight(asks=asks)))
+        made.send("client", made.packet("client", INITIAL, ACK, pad=1200))
+        made.send("client", made.packet("client", HANDSHAKE, ACK))
+        messages = [made.note(one) for one in before]
+        messages += [made.certificate()] if asks else []
+        said = made.said("client", HANDSHAKE, *messages, made.finished("client"))
+        return made.send("client", made.packet("client", HANDSHAKE, said)).confirm().talk().report()
+
+    settings = message(8, vector(2, code.to_bytes(2) + vector(2, b"")))
+    assert flight(asks=False).authentication == "one-way"
+    assert flight(asks=True).authentication == "requested-not-provided"
+    assert flight(settings, asks=False).authentication == "undetermined"
+    assert flight(settings, asks=True).authentication == "undetermined"
+
+
 def test_an_empty_certificate_is_told_though_the_server_refuses_it() -> None:
     made = flown(ACK, asks=True, certificates=())
     made.send("client", made.packet("client", SHORT, stream(bytes(30))))

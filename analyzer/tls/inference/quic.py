@@ -38,7 +38,8 @@ _NUMBERS = range(1, 5)
 """Bytes that a packet number may have."""
 _MORE_THAN_A_CLOSE = 3
 """So many packets of different sizes, and the client went on after them."""
-_APPLICATION_SETTINGS = (17513, 17613)
+_APPLICATION_SETTINGS, _SMALLEST_SETTINGS = (17513, 17613), 4 + 2 + 4
+"""By these the client's flight may begin with EncryptedExtensions, of so many bytes (draft-vvv-tls-alps)."""
 
 
 class _Bounds(NamedTuple):
@@ -126,7 +127,7 @@ def _judge_client(
         if holding and all(alone <= room < alone + _EMPTY_CERTIFICATE for room in holding):
             result.answer = "not-asked"
             says = f"The client's Handshake packets ({shown}) have room for Finished, but for no empty Certificate."
-        elif has_finished and not says_more and most > finished:
+        elif has_finished and most > finished and not (says_more and max(rooms) >= alone + _SMALLEST_SETTINGS):
             result.answer = "declined"
             says = f"The client's Handshake packets ({shown}) hold more than Finished and the longest acknowledgment, "
             says += "and have no room for a certificate and its signature: an empty Certificate."

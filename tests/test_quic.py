@@ -689,6 +689,32 @@ def test_part_of_a_certificate_is_told_where_nobody_pads() -> None:
     assert (report.authentication, report.authentication_basis) == ("mutual", "inferred")
 
 
+@pytest.mark.parametrize(
+    ("rest", "verdict"), [(20, "mutual"), (8, "mutual"), (3, "undetermined"), (50, "undetermined")]
+)
+def test_the_end_of_a_long_flight_is_told_where_the_rest_may_be_padding(rest: int, verdict: str) -> None:
+    made = Connection().hello()
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight(asks=True)))
+    [flight] = [one for one in frames(made.client_flight((LEAF,))) if isinstance(one, Crypto)]
+    cut = len(flight.data) - rest
+    initial = made.packet("client", INITIAL, ACK)
+    made.send("client", initial, made.packet("client", HANDSHAKE, ACK, crypto(flight.data[:cut]), pad=1150))
+    made.send("client", made.packet("client", HANDSHAKE, crypto(flight.data[cut:], cut)))
+    assert made.confirm().talk().report().authentication == verdict
+
+
+@pytest.mark.parametrize("beside", [(ACK,), (DELAYED, PING), (OF_RANGES, PING)])
+def test_an_acknowledgment_behind_a_flight_that_may_be_padded_is_no_end_of_one(beside: tuple[bytes, ...]) -> None:
+    made = Connection().hello()
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight()))
+    for _ in range(2):
+        made.send("server", made.packet("server", HANDSHAKE, PING))
+    initial = made.packet("client", INITIAL, ACK)
+    made.send("client", initial, made.packet("client", HANDSHAKE, ACK, made.client_flight(), pad=1150))
+    made.send("client", made.packet("client", HANDSHAKE, *beside))
+    assert made.confirm().talk().report().authentication == "undetermined"
+
+
 def test_a_client_that_refused_the_server_in_packets_that_keys_open_presented_nothing() -> None:
     made = Connection().hello()
     made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight(asks=True)))

@@ -28,6 +28,7 @@ _SMALLEST_VERIFY = 4 + 2 + 2 + 64
 """Ed25519's."""
 _ACKNOWLEDGMENT = 8
 """Bytes of an ACK frame of one range, however long it was delayed (RFC 9000, section 19.3)."""
+_PING = 1
 _RANGE, _COUNTS = 2, 3
 """Bytes of another range, and of the three counts of marks."""
 _SOON_ACKNOWLEDGED, _SOON = 6, 10**8
@@ -142,8 +143,23 @@ def _judge_client(
         says = f"A Handshake packet of {large[0].length}, in a place that nobody pads, is more than Finished."
         result.because(done, "client", f"{says} It holds a Certificate that is not empty.")
         return
+    last = flight[-1] if flight and flight[-1].frame == done.frame else None
+    if has_finished and not says_more and last is not None and _ends_more(last, beside, finished):
+        result.answer, result.presented = "presented", True
+        says = (
+            f"The client's last Handshake packet ({last.length}) is more than an acknowledgment, and has no room for "
+        )
+        says += f"Finished: it ends a flight that fills the packet before it ({shown}), and so holds a Certificate."
+        result.because(done, "client", says)
+        return
     says = f"The client's Handshake packets ({shown}) are encrypted, and may hold acknowledgments and padding."
     result.because(done, "client", f"{says} Their sizes do not tell.")
+
+
+def _ends_more(last: Seen, beside: _Bounds, finished: int) -> bool:
+    """Whether the last packet of a flight holds the end of more messages than Finished, which is not divided."""
+    most_of_none = beside.most - _LONGEST_CRYPTO + _PING
+    return last.length > most_of_none and last.length - beside.least < _CRYPTO + finished
 
 
 def _may_be_padded(seen: Seen) -> bool:

@@ -63,6 +63,7 @@ def test_processes_that_share_one_capture_write_the_same_files(tmp_path, monkeyp
     (tmp_path / "one.pcap").write_bytes(crowd(sorted(CAPTURES.glob("*-tls1[23].pcap")), apart=10**6))
     batch(tmp_path / "serial", tmp_path / "one.pcap")
     monkeypatch.setattr(run, "LARGE", 1)
+    monkeypatch.setattr(run, "is_dense", lambda file: True)
     _, progress, _ = batch(tmp_path / "shared", tmp_path / "one.pcap", engine=engines.Processes(3))
     assert sum(progress.authentication.values()) > 10
     written = [
@@ -78,6 +79,7 @@ def test_a_process_that_does_not_finish_its_share(tmp_path, monkeypatch, death, 
     source = CAPTURES / "mutual-tls12.pcap"
     batch(tmp_path / "serial", source)
     monkeypatch.setattr(run, "LARGE", 1)
+    monkeypatch.setattr(run, "is_dense", lambda file: True)
     monkeypatch.setenv("MTLSCOPE_TEST_SHARE", death)
     _, progress, _ = batch(tmp_path / "shared", source, engine=Half(2))
     assert progress.deaths == deaths
@@ -90,6 +92,7 @@ def test_a_process_that_does_not_finish_its_share(tmp_path, monkeypatch, death, 
 
 def test_secrets_are_for_one_process(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "LARGE", 1)
+    monkeypatch.setattr(run, "is_dense", lambda file: True)
     source, keylog = CAPTURES / "resumption-session-id.pcap", str(CAPTURES / "keys" / "resumption-session-id.keys")
     embedded = CAPTURES / "embedded-secrets.pcapng"
     for name, engine in (("serial", engines.Serial()), ("shared", engines.Processes(2))):

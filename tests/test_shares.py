@@ -133,12 +133,17 @@ def gather_twice(share: Share, capture: str, name: str | None, asked: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("size", "handshakes", "jobs"), [(64 << 20, 100, 5), (64 << 20, 0, 1), (1 << 20, 100, 1), (0, 0, 1)]
+    ("size", "handshakes", "begins", "jobs"),
+    [(64 << 20, 20, True, 5), (64 << 20, 0, True, 1), (64 << 20, 0, False, 1), (1 << 20, 20, True, 1), (0, 0, True, 1)],
 )
-def test_several_are_worth_their_while_for_many_handshakes(tmp_path, monkeypatch, size, handshakes, jobs) -> None:
+def test_several_are_worth_their_while_for_many_handshakes(
+    tmp_path, monkeypatch, size, handshakes, begins, jobs
+) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 4}, raising=False)
     with (file := tmp_path / "capture").open("wb") as out:
-        out.write(b"\x16\x03\x01\0\x50" * handshakes)
+        for start in range(0, size, 1 << 20):
+            out.seek(start)
+            out.write(b"\x16\x03\x01\0\x50" * (handshakes if start or begins else 20))
         out.truncate(size)
     assert worthwhile([str(file)]) == jobs
     assert worthwhile([str(file), str(tmp_path)]) == worthwhile([str(tmp_path / "nothing")]) == worthwhile(["-"]) == 1

@@ -16,6 +16,7 @@ from analyzer.archive.engines import Engine
 from analyzer.archive.plan import Plan
 from analyzer.archive.rows import Rows
 from analyzer.archive.task import Done, Task, perform
+from analyzer.capture.density import is_dense
 from analyzer.errors import AnalyzerError
 from analyzer.results import CaptureReport
 
@@ -109,9 +110,14 @@ class _Run:
 
     def _shares(self, task: Task) -> int:
         """How many processes should do a task together: as many as its part of all the bytes, so that it does not go on
-        alone when everything else is done."""
+        alone when everything else is done; but one where there is little to share, or another has died of it."""
         opens = any(self._options.get(name) for name in ("keylog", "server_key"))  # one connection by another
         if not self._engine.divides or opens or task.size < LARGE or not task.is_file or self._deaths[task.capture_id]:
+            return 1
+        try:
+            if not any(is_dense(file.place) for file in task.files):
+                return 1
+        except OSError:  # which will be told where it is read
             return 1
         return max(1, min(self._engine.window, round(task.size * self._engine.window / self.progress.size)))
 

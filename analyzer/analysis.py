@@ -23,7 +23,7 @@ from analyzer.net.lifetime import LINGER, Stranger
 from analyzer.results import CaptureReport, HandshakeReport
 from analyzer.secrets import Secrets
 from analyzer.settings import Limits
-from analyzer.shares import ALONE, AloneError, Share
+from analyzer.shares import ALONE, AloneError, Earliest, Share
 from analyzer.tls.follower import Follower
 from analyzer.tls.keyring import Keyring
 
@@ -79,7 +79,8 @@ class Analysis:
         self._ended: list[HandshakeReport] = []
         self._collects = False
         """All reports are kept to the end, so that there must not be too many."""
-        self._attempts = 0
+        self._attempts: Earliest[HandshakeReport] = Earliest(limits.attempts, setup.share)
+        """Where all reports are kept to the end: of connections that failed to become TLS."""
         self._share = setup.share
         self._held = 0
         """Bytes kept of this process's connections."""
@@ -115,6 +116,11 @@ class Analysis:
         handshakes = self._report.handshakes
         for ended in self._read(progress, live=False):
             handshakes += ended
+        attempts, dropped = self._attempts.settle()
+        if dropped:
+            message = "Too many connections failed to become TLS: not all are listed."
+            self._issues.add("attempts", message, count=dropped)
+        handshakes += attempts
         self._judge(handshakes)
         return self.complete()
 
@@ -351,9 +357,8 @@ class Analysis:
             return
         follower.finish()
         for report in self._assembler.reports(follower):
-            self._attempts += report.facts is None
-            if report.facts is None and self._collects and self._attempts > self._limits.attempts:
-                self._issues.add("attempts", "Too many connections failed to become TLS: not all are listed.")
+            if report.facts is None and self._collects:
+                self._attempts.add(connection.order, report)
             else:
                 self._ended.append(report)
         self._held -= follower.counted

@@ -19,7 +19,7 @@ from analyzer.results import (
     Sender,
 )
 from analyzer.settings import Limits
-from analyzer.shares import ALONE, Share
+from analyzer.shares import ALONE, Earliest, Share
 from analyzer.tls import authentication, fingerprint, inference, lineage, outcome, registry, resumption
 from analyzer.tls.attempt import TLS_PORTS, Attempt, attempt
 from analyzer.tls.carrier import Carrier, carrier, carrier_of_datagrams, is_remarkable
@@ -72,7 +72,8 @@ class Assembler:
         self._public_keys = PublicKeys()
         self._servers: dict[Endpoint, bool] = {}
         """Those that are known to speak TLS, and whether they do from the first byte."""
-        self._attempts: list[HandshakeReport] = []
+        self._attempts: Earliest[HandshakeReport] = Earliest(limits.attempts, share)
+        """Of which nobody knows yet whether TLS was due."""
 
     def begin(self, follower: "Followed") -> None:
         """TLS has begun on a connection: sessions that begin later may resume it before it is over."""
@@ -103,10 +104,7 @@ class Assembler:
         report = self._attempt_report(follower, stream, tried)
         if tried.certain or report.server.port in self._tls_ports:
             return [report]
-        if len(self._attempts) < self._limits.attempts:
-            self._attempts.append(report)
-        else:
-            self._issues.add("attempts", "Too many connections without TLS: some failed attempts may be missing.")
+        self._attempts.add(follower.connection.order, report)
         return []
 
     def settled(self, follower: "Followed", until: int) -> list[HandshakeReport]:
@@ -133,7 +131,11 @@ class Assembler:
         for theirs in self._share.exchange(self._servers):
             for server, at_once in theirs.items():
                 self._servers[server] = self._servers.get(server, False) or at_once
-        return [report for report in self._attempts if self._was_due(report)]
+        attempts, dropped = self._attempts.settle()
+        if dropped:
+            message = "Too many connections without TLS: some failed attempts may be missing."
+            self._issues.add("attempts", message, count=dropped)
+        return [report for report in attempts if self._was_due(report)]
 
     def _was_due(self, report: HandshakeReport) -> bool:
         """Whether TLS was due on a connection: where it may begin later, plaintext is no failure."""

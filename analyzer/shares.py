@@ -6,7 +6,9 @@ in step, at the end of a batch or of the capture. So all of them know what one p
 together are the reports that one would make.
 """
 
-from typing import TypeVar
+from heapq import heappush, heappushpop
+from itertools import chain
+from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
 
@@ -36,3 +38,29 @@ class Share:
 
 
 ALONE = Share()
+
+
+class Earliest(Generic[_T]):
+    """Keeps one thing each of so many connections of all shares: those that began first."""
+
+    def __init__(self, most: int, share: Share) -> None:
+        self._most = most
+        self._share = share
+        self._kept: list[tuple[int, _T]] = []
+        """A heap with the latest connection on top: by its number below zero."""
+        self._dropped = 0
+
+    def add(self, order: int, thing: _T) -> None:
+        """Keep something of the connection of this number, and let go of that of the latest if they are too many."""
+        if len(self._kept) < self._most:
+            heappush(self._kept, (-order, thing))
+        else:
+            heappushpop(self._kept, (-order, thing))
+            self._dropped += 1
+
+    def settle(self) -> tuple[list[_T], int]:
+        """What is this share's of those that are kept, and how many it dropped; all shares must ask."""
+        numbers = sorted(chain.from_iterable(self._share.exchange([-number for number, _ in self._kept])))
+        beyond = numbers[self._most] if len(numbers) > self._most else None
+        kept = [thing for number, thing in self._kept if beyond is None or -number < beyond]
+        return kept, self._dropped + len(self._kept) - len(kept)

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import talk
 from shared import crowd, in_shares
+from talk import Talk, tls12
 
 from analyzer import crew
 from analyzer.api import analyze, analyze_live
@@ -73,6 +75,27 @@ def test_what_is_let_go_depends_on_all_shares() -> None:
     assert serialize.issues(shares[0]) == serialize.issues(whole)
 
 
+def test_the_first_failed_attempts_are_listed_whosever_they_are() -> None:
+    """On port 443 they are told at once, elsewhere once it is known that the server speaks TLS."""
+    servers = ("198.51.100.7", 443), ("198.51.100.9", 9000)
+    talks = [
+        Talk(client=(f"10.0.{number}.1", 40000), server=servers[number % 3 == 0])
+        .open()
+        .send("client", b"GET / HTTP/1.1")
+        for number in range(80)
+    ]
+    talks += [tls12(talk=Talk(client=("10.1.0.1", 40000), server=server).open()) for server in servers]
+    data = talk.capture(segment for each in talks for segment in each.segments)
+    limits = Limits(attempts=15, batch_bytes=2_000)
+    whole = analyze(data, limits=limits)
+    assert [issue.count for issue in whole.issues if issue.code == "attempts"] == [80 - 2 * 15]
+    assert sum(one.facts is None for one in whole.handshakes) == 2 * 15
+    for count in (2, 3):
+        shares = in_shares(count, lambda share: analyze(data, limits=limits, share=share))
+        assert said(shares) == said([whole])
+        assert serialize.issues(shares[0]) == serialize.issues(whole)
+
+
 def test_secrets_in_a_capture_are_for_one_process() -> None:
     with pytest.raises(AloneError):
         in_shares(2, lambda share: analyze(CAPTURES / "embedded-secrets.pcapng", share=share))
@@ -81,7 +104,7 @@ def test_secrets_in_a_capture_are_for_one_process() -> None:
 # Processes
 
 
-def talk(share: Share, *words: str) -> list[list[object]]:
+def speak(share: Share, *words: str) -> list[list[object]]:
     heard = [share.exchange((share.index, word)) for word in words]
     share.gather(f"bye from {share.index}")
     return heard
@@ -98,7 +121,7 @@ def die(share: Share) -> None:
 
 
 def test_processes_hear_each_other_in_order() -> None:
-    with crew.together(3, talk, "a", "b") as share:
+    with crew.together(3, speak, "a", "b") as share:
         heard = [share.exchange((0, word)) for word in ("a", "b")]
         assert heard == [[(index, word) for index in range(3)] for word in ("a", "b")]
         assert share.gather("bye from 0") == [f"bye from {index}" for index in range(3)]

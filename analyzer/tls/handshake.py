@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 TLS13 = 0x0304
 SSLV2 = 0x0002
 
+MOST_SENT = 2000
+"""So many messages and records are kept of a handshake, and as many alerts."""
+_MOST_HOLES = 100
+
 M = TypeVar("M", bound=messages.Message)
 
 
@@ -207,6 +211,27 @@ class Handshake:
             return False
         last = None if until is None or self.datagrams is not None else until.frame
         return any(sender in (None, who) and (last is None or hole.frame <= last) for who, hole in self.holes)
+
+    def keep(self, sent: Sent, most_bytes: int) -> bool:
+        """Take a readable message, unless there are too many already, or of more bytes; whether it was taken."""
+        self.kept_bytes += len(sent.raw)
+        if self.kept_bytes > most_bytes or len(self.sent) >= MOST_SENT:
+            self.truncated = True
+            return False
+        self.take(sent)
+        return True
+
+    def note(self, sent: Sent) -> None:
+        """Append a record or packet as a whole, unless there are too many already."""
+        if len(self.sent) >= MOST_SENT:
+            self.truncated = True
+        else:
+            self.sent.append(sent)
+
+    def lose(self, sender: Sender, hole: Hole) -> None:
+        """Note what the capture lacks of a side: the first such places, and the last."""
+        del self.holes[_MOST_HOLES:]
+        self.holes.append((sender, hole))
 
     def take(self, sent: Sent) -> None:
         """Append a readable message, and learn what it says of the handshake as a whole."""

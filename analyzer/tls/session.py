@@ -4,7 +4,7 @@ from analyzer.results import Protection
 from analyzer.settings import Limits
 from analyzer.tls import messages, record
 from analyzer.tls.decryption import Decryptor
-from analyzer.tls.handshake import Alert, Decryption, Handshake, Sent
+from analyzer.tls.handshake import MOST_SENT, Alert, Decryption, Handshake, Sent
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.record import Event, Hole, Record, RecordReader
 
@@ -190,12 +190,8 @@ class Session:
         current = self._for_message(event, name, protection)
         sender = current.sender(event.direction)
         sent = Sent(sender, name, event.frame, event.time, length, protection, message, raw, begun)
-        current.kept_bytes += len(raw)
-        if current.kept_bytes > self._limits.handshake_bytes or len(current.sent) >= _MOST_SENT:
-            current.truncated = True
+        if not current.keep(sent, self._limits.handshake_bytes):
             self.exceeded.setdefault("handshake-bytes", event.frame)
-        else:
-            current.take(sent)
         begins_tls13 = name == "server_hello" and current.is_tls13
         if begins_tls13:
             self._sides[event.direction].encrypted = True
@@ -286,7 +282,7 @@ class Session:
     def _note_alert(self, current: Handshake, event: Record, content: bytes, protection: Protection) -> None:
         level, description = content if len(content) == 2 else (None, None)
         sender = current.sender(event.direction)
-        if len(current.alerts) < _MOST_SENT:
+        if len(current.alerts) < MOST_SENT:
             current.alerts.append(Alert(sender, event.frame, event.time, level, description, protection))
         self._append(current, event, "alert", protection, content)
 
@@ -303,8 +299,7 @@ class Session:
         self._sides[hole.direction].pending = b""
         current = self._current
         if current is not None:
-            del current.holes[_MOST_HOLES:]  # the first ones, and the last
-            current.holes.append((current.sender(hole.direction), hole))
+            current.lose(current.sender(hole.direction), hole)
         if self._decryptor is not None:
             self._decryptor.lose(hole.direction)
 
@@ -312,11 +307,8 @@ class Session:
         self, current: Handshake, event: Record, name: str, protection: Protection = "encrypted", raw: bytes = b""
     ) -> None:
         """Note a record as a whole."""
-        if len(current.sent) >= _MOST_SENT:
-            current.truncated = True
-            return
         sender = current.sender(event.direction)
-        current.sent.append(
+        current.note(
             Sent(sender, name, event.frame, event.time, event.length, protection, None, raw, event.first_frame)
         )
 
@@ -351,8 +343,6 @@ class Session:
 
 _SSLV2_IN_CLEAR = messages.ClientHello | messages.SSLv2ServerHello | messages.SSLv2ClientMasterKey
 _FIRST_RECORDS = 4
-_MOST_HOLES = 100
-_MOST_SENT = 2000
 _MOST_HANDSHAKES = 256
 _PLAINTEXT_KEPT = 2048
 

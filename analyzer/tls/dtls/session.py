@@ -13,7 +13,7 @@ from analyzer.tls.dtls import record as dtls_record
 from analyzer.tls.dtls.decryption import DtlsDecryptor
 from analyzer.tls.dtls.messages import CLIENT_HELLO, Reassembler, Whole
 from analyzer.tls.dtls.record import MESSAGE_HEADER, DtlsRecord
-from analyzer.tls.handshake import Alert, Datagrams, Decryption, Handshake, Sent
+from analyzer.tls.handshake import MOST_SENT, Alert, Datagrams, Decryption, Handshake, Sent
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.record import Hole, Reason
 
@@ -24,8 +24,6 @@ _CONNECTION_ID = (54, 53, 254)
 """connection_id, and what stacks used before (draft-ietf-tls-dtls-connection-id-07; Mbed TLS 2)."""
 _DEFAULT_VERSION = 0x0303
 _FIRST_RECORDS = 4
-_MOST_SENT = 2000
-_MOST_HOLES = 100
 _MOST_HANDSHAKES = 256
 _MOST_SEEN = 512
 _MOST_REPEATED = 64
@@ -295,7 +293,7 @@ class DtlsSession:
     ) -> None:
         level, description = content if len(content) == 2 else (None, None)
         sender = current.sender(datagram.direction)
-        if len(current.alerts) < _MOST_SENT:
+        if len(current.alerts) < MOST_SENT:
             current.alerts.append(Alert(sender, datagram.frame, datagram.time, level, description, protection))
         self._append(current, datagram, record, "alert", protection, content)
 
@@ -309,17 +307,13 @@ class DtlsSession:
         raw: bytes = b"",
     ) -> None:
         """Note a record as a whole."""
-        if len(current.sent) >= _MOST_SENT:
-            current.truncated = True
-            return
         sender, frame = current.sender(datagram.direction), datagram.frame
-        current.sent.append(Sent(sender, name, frame, datagram.time, record.length, protection, None, raw, frame))
+        current.note(Sent(sender, name, frame, datagram.time, record.length, protection, None, raw, frame))
 
     def _lose(self, direction: int, frame: int, reason: Reason) -> None:
         current = self._current()
         if current is not None:
-            del current.holes[_MOST_HOLES:]  # the first ones, and the last
-            current.holes.append((current.sender(direction), Hole(direction, frame, reason)))
+            current.lose(current.sender(direction), Hole(direction, frame, reason))
 
     # Handshakes
 
@@ -343,12 +337,8 @@ class DtlsSession:
         sent = Sent(
             sender, message.name, whole.frame, whole.time, length, whole.protection, message, raw, whole.first_frame
         )
-        current.kept_bytes += len(raw)
-        if current.kept_bytes > self._limits.handshake_bytes or len(current.sent) >= _MOST_SENT:
-            current.truncated = True
+        if not current.keep(sent, self._limits.handshake_bytes):
             self.exceeded.setdefault("handshake-bytes", whole.frame)
-        else:
-            current.take(sent)
         if isinstance(message, messages.ServerHello):
             self._agree(current, message, sent, direction)
         if self._decryptor is not None:

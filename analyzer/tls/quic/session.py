@@ -35,9 +35,7 @@ _ENOUGH_CONFIRMED = 16
 _HELLO_VERSION = 0x0303
 _FATAL = 2
 """The level of all alerts in QUIC (RFC 9001, section 4.8)."""
-_MOST_SENT = 2000
 _MOST_SEEN = 512
-_MOST_HOLES = 100
 _MOST_CLOSED = 32
 _MOST_HANDSHAKES = 256
 _MOST_REPEATED = 64
@@ -358,13 +356,10 @@ class QuicSession:
             if any(one.raw == sent.raw for one in before):
                 return
             current.sent = [one for one in current.sent if one not in before]
-        current.kept_bytes += len(sent.raw)
-        if current.kept_bytes > self._limits.handshake_bytes or len(current.sent) >= _MOST_SENT:
-            current.truncated = True
+        answered = current.server_hello is not None
+        if not current.keep(sent, self._limits.handshake_bytes):
             self.exceeded.setdefault("handshake-bytes", sent.frame)
             return
-        answered = current.server_hello is not None
-        current.take(sent)
         if not answered and current.server_hello is not None and self._keyring is not None:
             self._take_secrets(connection)
 
@@ -418,16 +413,12 @@ class QuicSession:
     ) -> None:
         """Note a packet as a whole, or an alert."""
         current, frame = connection.handshake, datagram.frame
-        if len(current.sent) >= _MOST_SENT:
-            current.truncated = True
-            return
         sender = current.sender(datagram.direction)
-        current.sent.append(Sent(sender, name, frame, datagram.time, length, protection, None, raw, frame))
+        current.note(Sent(sender, name, frame, datagram.time, length, protection, None, raw, frame))
 
     def _lose(self, connection: Connection, direction: int, frame: int, reason: Reason) -> None:
         current = connection.handshake
-        del current.holes[_MOST_HOLES:]  # the first ones, and the last
-        current.holes.append((current.sender(direction), Hole(direction, frame, reason)))
+        current.lose(current.sender(direction), Hole(direction, frame, reason))
 
     # Connections
 

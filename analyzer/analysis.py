@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from itertools import chain
 from operator import attrgetter
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, NamedTuple
@@ -144,13 +143,13 @@ class Analysis:
         """Sort them, and judge chains and causes knowing all of them."""
         setup = self._setup
         self._assembler.link()
-        handshakes.sort(key=order)
-        self._chains.learn(chain.from_iterable(self._share.exchange(self._chains.sent(handshakes))))
+        handshakes.sort(key=by_place)
+        self._chains.learn(self._share.pool(self._chains.sent(handshakes)))
         for handshake in handshakes:
             self._chains.judge(handshake)
             if setup.application and handshake.facts is not None:
                 handshake.application = exchange(handshake.facts)
-        sightings = sorted(chain.from_iterable(self._share.exchange([sighting(one) for one in handshakes])), key=_place)
+        sightings = sorted(self._share.pool([sighting(one) for one in handshakes]), key=by_place)
         diagnose(
             handshakes,
             sightings=sightings,
@@ -207,7 +206,7 @@ class Analysis:
                 self._finish(connection)
             yield self._take_ended()
         associations = {each.connection.stream: each for each in self._associations.all()} if self._associations else {}
-        streams = sorted(chain.from_iterable(self._share.exchange(list(associations))))
+        streams = sorted(self._share.pool(list(associations)))
         for start in range(0, len(streams), at_once):
             for stream in streams[start : start + at_once]:
                 if stream in associations:
@@ -299,7 +298,7 @@ class Analysis:
         """
         candidates = [connection.follower for connection in self._table] if total > self._limits.held_bytes else []
         mine = [(one.connection.order, one.counted) for one in candidates or self._closed if isinstance(one, Follower)]
-        held = dict(chain.from_iterable(self._share.exchange(mine)))
+        held = dict(self._share.pool(mine))
         """By the number of a connection."""
         while self._closed and total > self._limits.held_bytes // 4:
             connection = next(iter(self._closed)).connection
@@ -395,10 +394,5 @@ _EXCEEDED = {
     "handshake-bytes": "A handshake has too many messages to keep all of them.",
 }
 
-
-_place = attrgetter("place")
-
-
-def order(handshake: HandshakeReport) -> tuple[str, int, int]:
-    """What handshakes are sorted by in a report."""
-    return handshake.transport, handshake.stream, handshake.handshake
+by_place = attrgetter("place")
+"""What handshakes are sorted by in a report."""

@@ -6,7 +6,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analyzer.analysis import Analysis, Progress, Setup, order
+from analyzer.analysis import Analysis, Progress, Setup, by_place
 from analyzer.capture.join import Joined
 from analyzer.capture.reader import Capture, open_capture
 from analyzer.capture.rotation import rotated
@@ -143,7 +143,7 @@ def _read(
             crew.together(jobs, _help, capture, name, asked, in_parts) as share,
         ):
             for report in _follow(capture, name, progress, _setup(**asked | {"share": share}), in_parts=in_parts):
-                report.handshakes = sorted(chain.from_iterable(share.gather(report.handshakes) or ()), key=order)
+                report.handshakes = sorted(chain.from_iterable(share.gather(report.handshakes)), key=by_place)
                 yield report
                 done += 1
             return

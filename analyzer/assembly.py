@@ -1,6 +1,5 @@
 """How do the facts of a handshake become its report?"""
 
-from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
@@ -152,8 +151,7 @@ class Assembler:
             return
         for earlier in [each for each in self._open if each.first_frame < latest]:
             self._remember_open(earlier)
-        sessions = chain.from_iterable(self._share.exchange(self._sessions))
-        self._sessions = []
+        sessions, self._sessions = self._share.pool(self._sessions), []
         for place, (original, how) in self._lineage.link(sessions).items():
             if place not in self._unlinked:
                 continue
@@ -295,7 +293,7 @@ class Assembler:
             carrier=_carrier(below, handshake, always=end.outcome != "established"),
         )
         if resumed is not None:
-            self._unlinked[transport, stream, handshake.index] = report, resumed
+            self._unlinked[report.place] = report, resumed
         return report
 
 

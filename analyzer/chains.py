@@ -75,8 +75,7 @@ class Chains:
                 shown = _certificate(report.facts, sender) if report.facts else None
                 for issuer in shown[1].certificates[1:] if shown is not None else ():
                     if issuer not in found and not self._validator.knows(issuer):
-                        place = report.transport, report.stream, report.handshake, len(found)
-                        found[issuer] = place, report.display_filter, issuer
+                        found[issuer] = (*report.place, len(found)), report.display_filter, issuer
         return list(found.values())
 
     def learn(self, sent: Iterable[Sent]) -> None:

@@ -14,6 +14,7 @@ from analyzer.shares import ALONE, Share
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkContext, SpawnContext
     from multiprocessing.process import BaseProcess
 
 _T = TypeVar("_T")
@@ -74,9 +75,10 @@ class _Member(Share):
             told: list[bytes] = pickle.loads(self._leader.recv_bytes())
         return [mine if index == self.index else pickle.loads(words) for index, words in enumerate(told)]
 
-    def gather(self, mine: _T) -> None:
+    def gather(self, mine: _T) -> list[_T]:
         with _others_alive():
             self._leader.send_bytes(_dump(mine))
+        return []
 
 
 @contextmanager
@@ -90,7 +92,9 @@ def together(count: int, work: Callable[..., Any], *arguments: Any) -> Iterator[
         return
     # A fork is there at once; but of a process with threads it may hang.
     forks = sys.platform == "linux" and threading.active_count() == 1
-    context = multiprocessing.get_context("fork" if forks else "spawn")
+    context: ForkContext | SpawnContext = multiprocessing.get_context("spawn")
+    if forks:
+        context = multiprocessing.get_context("fork")
     pipes: list[Connection] = []
     processes: list[BaseProcess] = []
     try:
@@ -98,7 +102,7 @@ def together(count: int, work: Callable[..., Any], *arguments: Any) -> Iterator[
             mine, its = context.Pipe()
             inherited = (*pipes, mine) if forks else ()
             task = (its, inherited, index, count, work, arguments)
-            process = context.Process(target=_work, args=task, daemon=True)  # type: ignore[attr-defined]
+            process = context.Process(target=_work, args=task, daemon=True)
             process.start()
             its.close()  # so that the end of the process is the end of what it says
             pipes.append(mine)
@@ -107,9 +111,9 @@ def together(count: int, work: Callable[..., Any], *arguments: Any) -> Iterator[
     finally:
         for mine in pipes:
             mine.close()
-        for process in processes:
-            process.terminate()
-            process.join()
+        for started in processes:
+            started.terminate()
+            started.join()
 
 
 def _work(

@@ -349,6 +349,11 @@ class HandshakeReport:
     carrier: "Carrier | None" = field(default=None, repr=False, compare=False)
     """What TCP did below, where that is remarkable; no part of the schema."""
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Transport, stream and number: which handshake of its capture it is, and where it stands in a report."""
+        return self.transport, self.stream, self.handshake
+
     def diagram(self) -> "Diagram":
         """Draw it: a sequence diagram that can be saved, and that shows itself in a notebook."""
         from analyzer.diagram.captured import diagram  # a look upward, as below: a method where users expect it

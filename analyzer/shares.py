@@ -6,6 +6,7 @@ in step, at the end of a batch or of the capture. So all of them know what one p
 together are the reports that one would make.
 """
 
+import os
 from heapq import heappush, heappushpop
 from itertools import chain
 from typing import Generic, TypeVar
@@ -32,12 +33,21 @@ class Share:
         """What each has to say, in their order; all of them must ask, and wait for each other."""
         return [mine]
 
-    def gather(self, mine: _T) -> list[_T] | None:
-        """The same for the first one only; the others go on at once, with None."""
+    def pool(self, mine: list[_T]) -> list[_T]:
+        """The same, where each has several things to say: all of them in one list."""
+        return list(chain.from_iterable(self.exchange(mine)))
+
+    def gather(self, mine: _T) -> list[_T]:
+        """What each has to say, for the first one only; the others go on at once, with nothing."""
         return [mine]
 
 
 ALONE = Share()
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Earliest(Generic[_T]):
@@ -60,7 +70,7 @@ class Earliest(Generic[_T]):
 
     def settle(self) -> tuple[list[_T], int]:
         """What is this share's of those that are kept, and how many it dropped; all shares must ask."""
-        numbers = sorted(chain.from_iterable(self._share.exchange([-number for number, _ in self._kept])))
+        numbers = sorted(self._share.pool([-number for number, _ in self._kept]))
         beyond = numbers[self._most] if len(numbers) > self._most else None
         kept = [thing for number, thing in self._kept if beyond is None or -number < beyond]
         return kept, self._dropped + len(self._kept) - len(kept)

@@ -175,8 +175,3 @@ class Dask:
 def local(jobs: int) -> Serial | Processes:
     """The engine for so many local processes; with 0 of them this one does it all."""
     return Processes(jobs) if jobs else Serial()
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -114,10 +114,7 @@ class _Run:
         opens = any(self._options.get(name) for name in ("keylog", "server_key"))  # one connection by another
         if not self._engine.divides or opens or task.size < LARGE or not task.is_file or self._deaths[task.capture_id]:
             return 1
-        try:
-            if not any(is_dense(file.place) for file in task.files):
-                return 1
-        except OSError:  # which will be told where it is read
+        if not any(is_dense(file.place) for file in task.files):
             return 1
         return max(1, min(self._engine.window, round(task.size * self._engine.window / self.progress.size)))
 

@@ -253,10 +253,10 @@ class _Worker:
         rows = Rows(capture_id)
         with self._dataset.part(capture_id) as part:
             for report in reports:
-                part.merge(mine.gather(columns(rows.part(report))) or [])
+                part.merge(mine.gather(columns(rows.part(report))))
                 report.handshakes.clear()
                 last = report
-            for others in (mine.gather(rows) or [])[1:]:
+            for others in mine.gather(rows)[1:]:
                 rows.add(others)
             why = unread(last.issues)
             last.error = last.error or (why and why.rstrip("."))

@@ -14,13 +14,18 @@ _MANY = 4
 """Of them, in all of these places but one: a capture may merely begin with some. By chance there is not one."""
 
 
-def is_dense(file: str | Path) -> bool:
-    """Whether there are many in a file that is not compressed; raises OSError where it cannot be read."""
-    found = []
-    with Path(file).open("rb") as opened:
-        size = opened.seek(0, 2)
-        for sample in range(_SAMPLES):
-            opened.seek(size * sample // _SAMPLES)
-            data = opened.read(_SAMPLE)
-            found.append(sum(map(data.count, _RECORDS)))
-    return sorted(found)[1] >= _MANY
+def is_dense(file: str | Path, least: int = 0) -> bool:
+    """Whether a file of at least so many bytes holds many; not where it is compressed, no file, or cannot be read."""
+    path, found = Path(file), list[int]()
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as opened:
+            size = opened.seek(0, 2)
+            for sample in range(_SAMPLES) if size >= least else ():
+                opened.seek(size * sample // _SAMPLES)
+                data = opened.read(_SAMPLE)
+                found.append(sum(map(data.count, _RECORDS)))
+    except OSError:  # which will be told where it is read
+        return False
+    return len(found) == _SAMPLES and sorted(found)[1] >= _MANY

@@ -61,11 +61,11 @@ class Sighting(NamedTuple):
 
     def is_of(self, report: HandshakeReport) -> bool:
         """Whether it is this very handshake."""
-        return self.place == (report.transport, report.stream, report.handshake)
+        return self.place == report.place
 
     @property
     def place(self) -> tuple[str, int, int]:
-        """Transport, stream and number of the handshake: the order of a report."""
+        """As `HandshakeReport.place`."""
         return self[:3]
 
 

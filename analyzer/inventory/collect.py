@@ -151,7 +151,7 @@ def _add(found: dict[str, Entry], handshake: HandshakeReport, side: Sender) -> N
         entry.last_seen = max(entry.last_seen, handshake.start)
         entry.count += 1
         if len(entry.seen) < SIGHTINGS:
-            place = handshake.capture, handshake.transport, handshake.stream, handshake.handshake
+            place = handshake.capture, *handshake.place
             entry.seen.append(Sighting(*place, sent.frame if sent else None, side, position, verdict))
 
 

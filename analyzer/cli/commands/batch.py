@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from analyzer.cli.options import analyzes
+from analyzer.shares import cores
 
 
 @click.command()
@@ -56,7 +57,7 @@ def command(
     if jobs is not None and cluster is not None:
         raise click.UsageError("--jobs is for local processes; a cluster has its own number of workers", ctx)
     dataset = Dataset(place)
-    number = engines.cores() if jobs is None else jobs
+    number = cores() if jobs is None else jobs
     with closing(engines.Dask(cluster) if cluster else engines.local(number)) as engine:
         # Local workers get ready meanwhile.
         options = checked(analysis)

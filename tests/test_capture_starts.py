@@ -74,35 +74,51 @@ def test_whatever_is_damaged_or_cut_reads_as_if_read_one_by_one(sizes, damage, c
         assert read(capture, batch_bytes=batch_bytes) == one_by_one(capture, batch_bytes=batch_bytes)
 
 
-def fit_by(sizes: dict[int, int]):
-    return lambda offsets, expected: np.array([sizes.get(at) for at in offsets.tolist()]) == expected
+SIZE = np.dtype([("size", "<i8")])
+
+
+def starts_of(sizes: dict[int, int]) -> Starts:
+    """Of a buffer in which, at these offsets, records of these sizes begin."""
+    buffer = np.zeros(max(sizes, default=0) + 1000, np.uint8)
+    for at, size in sizes.items():
+        buffer[at : at + 8] = np.frombuffer(size.to_bytes(8, "little"), np.uint8)
+    return Starts(buffer, SIZE, 0)
+
+
+def fit(rows, sizes):
+    return rows["size"] == sizes
 
 
 def test_what_comes_over_and_over_is_foreseen():
-    one = Starts(0)
+    places = np.cumsum([0, *(10, 20, 30) * 400]).tolist()
+    sizes = {at: (10, 20, 30)[i % 3] for i, at in enumerate(places)}
+    one = starts_of(sizes)
     one.single += [0, 10, 30, 60, 70, 90]
-    sizes = {at: (10, 20, 30)[i % 3] for i, at in enumerate(np.cumsum([0, *(10, 20, 30) * 400]).tolist())}
-    assert one.foresee(120, 60 * 400, fit_by(sizes)) == 60 * 400
-    assert one.all().tolist() == sorted(sizes)[:-1]
+    assert one.foresee(120, 60 * 400, fit) == 60 * 400
+    starts, rows = one.all()
+    assert starts.tolist() == places[:-1]
+    assert rows["size"].tolist() == np.diff(places).tolist()
     assert one.single == []
 
 
 @pytest.mark.parametrize("latest", [[0], [0, 10, 30], [0, 10, 20, 35], [0, 10, 20, 30, 45]])
 def test_nothing_is_foreseen_where_sizes_do_not_repeat(latest):
-    one = Starts(0)
+    one = starts_of(dict.fromkeys(latest, 7))
     one.single += latest
     assert one.foresee(1000, 5000, lambda *_: pytest.fail("there is nothing to look at")) == 1000
-    assert one.all().tolist() == latest
+    starts, rows = one.all()
+    assert starts.tolist() == latest
+    assert rows["size"][-1] == 7
 
 
 def test_strides_grow_where_nothing_is_foreseen_and_only_there():
-    one = Starts(0)
+    one = Starts(np.zeros(11 << 20, np.uint8), SIZE, 0)
     pauses = [one.pause]
     for _ in range(3):
         one.single += [0, 7, 20]
-        one.foresee(one.pause, 1 << 30, fit_by({}))
+        one.foresee(one.pause, 1 << 30, lambda *_: pytest.fail("there is nothing to look at"))
         pauses.append(one.pause)
     assert np.diff(pauses).tolist() == [2 * pauses[0], 4 * pauses[0], 8 * pauses[0]]
     one.single += [0, 10, 20, 30]
-    at = one.foresee(40, 40 + (10 << 20), lambda offsets, sizes: sizes == 10)
+    at = one.foresee(40, 40 + (10 << 20), lambda rows, sizes: sizes == 10)
     assert (at, one.pause) == (40 + (10 << 20), at + pauses[0])

@@ -23,7 +23,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.ipsec import AH
 from scapy.packet import Raw
 
-from analyzer.capture.batch import FrameBatch
+from analyzer.capture.batch import no_frames
 from analyzer.issues import Issues
 from analyzer.net.decode import Decoder
 from analyzer.settings import Limits
@@ -429,8 +429,7 @@ def test_rows_come_in_frame_order_however_the_capture_is_cut_into_batches(frames
 
 
 def test_a_batch_without_frames():
-    none = np.zeros(0, np.int64)
-    batch = FrameBatch(np.zeros(0, np.uint8), none, none, none, none, none, none.astype(np.uint16))
+    batch = no_frames(np.zeros(0, np.uint8))
     assert [len(rows) for rows in Decoder(Limits(), Issues()).decode(batch)] == [0, 0]
 
 

@@ -1,13 +1,12 @@
 """How is a classic pcap file read (draft-ietf-opsawg-pcap)?"""
 
 import struct
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import FrameBatch
-from analyzer.capture.records import Walk, gather, nanoseconds, numbers
+from analyzer.capture.records import Walk, nanoseconds, numbers, row
 from analyzer.capture.starts import Offsets, Starts
 from analyzer.issues import Issues
 from analyzer.settings import Limits
@@ -51,23 +50,24 @@ class Pcap:
             self.link_type = _AIX_LINK_TYPES[network]
             self._unit = 1
         # Before version 2.3, and in DG/UX's 543.0, the original length came first.
-        self._captured, self._original = (3, 2) if (major, minor) < (2, 3) or major == 543 else (2, 3)
-        self._unpack_length = struct.Struct(f"{self._order}{4 * self._captured}xI").unpack_from
+        captured, original = (12, 8) if (major, minor) < (2, 3) or major == 543 else (8, 12)
+        self._unpack_length = struct.Struct(f"{self._order}{captured}xI").unpack_from
+        words = {"seconds": 0, "fraction": 4, "captured": captured, "original": original}
+        self._row = row(self._order, words, self._record_header)
         self._limit = limits.frame_bytes
         self._frames = 0
 
     def walk(self, buffer: NDArray[np.uint8], start: int, end: int) -> Walk:
         """Read the records between `start`, where one begins, and `end`."""
-        header = self._record_header
-        starts, at = self._starts(buffer, start, end)
+        before = self._record_header
+        starts, rows, at = self._starts(buffer, start, end)
         if not len(starts):
-            return Walk(None, start, header)
+            return Walk(None, start, before)
 
-        rows = gather(buffer, starts, 16, self._order)
-        captured = rows[:, self._captured].astype(np.int64)
+        captured = rows["captured"].astype(np.int64)
         too_long = np.flatnonzero(captured > self._limit)
         whole = len(starts)
-        walk = Walk(None, at, header)
+        walk = Walk(None, at, before)
         if too_long.size:
             whole = int(too_long[0])
             walk = Walk(None, int(starts[whole]), damage=f"a frame of {captured[whole]} bytes")
@@ -79,34 +79,34 @@ class Pcap:
             walk.frames = FrameBatch(
                 buffer=buffer,
                 number=numbers(self._frames, whole),
-                time=nanoseconds(rows[:, 0], rows[:, 1], self._unit),
-                offset=starts[:whole] + header,
+                time=nanoseconds(rows["seconds"], rows["fraction"], self._unit),
+                offset=starts[:whole] + before,
                 captured=captured[:whole],
-                original=rows[:, self._original].astype(np.int64),
+                original=rows["original"].astype(np.int64),
                 link_type=np.full(whole, self.link_type, dtype=np.uint16),
+                head=rows["head"],
             )
             self._frames += whole
         return walk
 
-    def _starts(self, buffer: NDArray[np.uint8], start: int, end: int) -> tuple[Offsets, int]:
-        """Where records begin whose headers end before `end`, and where the one behind them would."""
-        header, unpack, view = self._record_header, self._unpack_length, buffer.data
-        starts = Starts(start)
+    def _starts(self, buffer: NDArray[np.uint8], start: int, end: int) -> tuple[Offsets, NDArray[np.void], int]:
+        """Where records begin whose headers end before `end`, their rows, and where the one behind them would."""
+        before, unpack, view = self._record_header, self._unpack_length, buffer.data
+        starts = Starts(buffer, self._row, start)
         append = starts.single.append
-        at, last = start, end - header
+        at, last = start, end - before
         while at <= last:
             stop = min(starts.pause, last)
             while at <= stop:
                 append(at)
                 (length,) = unpack(view, at)
-                at += header + length
-            at = starts.foresee(at, end, partial(self._fit, buffer))
-        return starts.all(), at
+                at += before + length
+            at = starts.foresee(at, end, self._fit)
+        return *starts.all(), at
 
-    def _fit(self, buffer: NDArray[np.uint8], starts: Offsets, sizes: Offsets) -> NDArray[np.bool_]:
-        """Whether the records there have these sizes, with their headers."""
-        lengths = gather(buffer, starts + 4 * self._captured, 4, self._order)[:, 0]
-        fit: NDArray[np.bool_] = lengths == sizes - self._record_header
+    def _fit(self, rows: NDArray[np.void], sizes: Offsets) -> NDArray[np.bool_]:
+        """Whether the records have these sizes, with their headers."""
+        fit: NDArray[np.bool_] = rows["captured"] == sizes - self._record_header
         return fit
 
 

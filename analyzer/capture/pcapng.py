@@ -2,14 +2,13 @@
 
 import struct
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import FrameBatch
-from analyzer.capture.records import Walk, gather, numbers
+from analyzer.capture.records import Walk, gather, numbers, row
 from analyzer.capture.starts import Offsets, Starts
 from analyzer.issues import Issues
 from analyzer.settings import Limits
@@ -25,6 +24,10 @@ _STATE = {_SECTION, _INTERFACE, _SECRETS}
 # No frames, but Wireshark numbers them as if they were: systemd journal, custom blocks, Sysdig events
 _EVENTS = {9, 0xBAD, 0x40000BAD, 0x204, 0x216, 0x221}
 _NUMBERED = _FRAMES | _EVENTS
+
+# Of an enhanced packet block: its 32-bit words, and where the frame begins
+_WORDS = {"kind": 0, "size": 4, "interface": 8, "time_high": 12, "time_low": 16, "captured": 20, "original": 24}
+_FRAME = 28
 
 _OPTION_BYTES = 128 << 10  # that a block may have beside its frame, as in Wireshark
 _SECRETS_BYTES = 64 << 20  # kept of a whole capture
@@ -116,9 +119,9 @@ class Pcapng:
         walk = Walk(None, start)
         runs: list[FrameBatch] = []
         while not (walk.need or walk.skip or walk.damage):
-            starts, kind, block = self._run(buffer, view, walk)
+            starts, rows, kind, block = self._run(buffer, view, walk)
             if len(starts):
-                runs += self._columns(buffer, starts, walk)
+                runs += self._columns(buffer, starts, rows, walk)
             if walk.skip:
                 self._frames += kind in _NUMBERED
             elif not (walk.need or walk.damage):
@@ -128,13 +131,15 @@ class Pcapng:
             walk.frames = runs[0] if len(runs) == 1 else _concatenate(runs)
         return walk
 
-    def _run(self, buffer: NDArray[np.uint8], view: memoryview, walk: Walk) -> tuple[Offsets, int, memoryview]:
-        """Where numbered blocks begin, from `walk.stop` to the next block that changes the state.
+    def _run(
+        self, buffer: NDArray[np.uint8], view: memoryview, walk: Walk
+    ) -> tuple[Offsets, NDArray[np.void], int, memoryview]:
+        """Where numbered blocks begin, from `walk.stop` to the next block that changes the state, and their rows.
 
         `walk.stop` moves to that block, whose type and bytes follow, or to where something is amiss.
         """
         unpack, end = self._unpack, len(view)
-        starts = Starts(walk.stop)
+        starts = Starts(buffer, self._row, walk.stop)
         append = starts.single.append
         at, kind, after = walk.stop, 0, 0
         while True:
@@ -145,7 +150,7 @@ class Pcapng:
             after = at + (length + 3 & -4)  # some writers forget to count the padding
             if kind == _ENHANCED and length >= 32 and after <= end:
                 append(at)
-                at = after if after <= starts.pause else starts.foresee(after, end, partial(self._fit, buffer))
+                at = after if after <= starts.pause else starts.foresee(after, end, _fit)
                 continue
             if kind == _SECTION:
                 order = _byte_order(view[at + 8 : at + 12])
@@ -175,27 +180,25 @@ class Pcapng:
                 break
             at = after
         walk.stop = at
-        return starts.all(), kind, view[at:after]
+        return *starts.all(), kind, view[at:after]
 
-    def _fit(self, buffer: NDArray[np.uint8], starts: Offsets, sizes: Offsets) -> NDArray[np.bool_]:
-        """Whether the blocks there are enhanced packet blocks of these sizes."""
-        kind, length = gather(buffer, starts, 8, self._order).T
-        fit: NDArray[np.bool_] = (kind == _ENHANCED) & (length >= 32) & (_round_up(length.astype(np.int64)) == sizes)
-        return fit
-
-    def _columns(self, buffer: NDArray[np.uint8], starts: NDArray[np.int64], walk: Walk) -> list[FrameBatch]:
+    def _columns(
+        self, buffer: NDArray[np.uint8], starts: Offsets, rows: NDArray[np.void], walk: Walk
+    ) -> list[FrameBatch]:
         """The frames among the blocks at `starts`, if there are any; `walk` ends at a damaged block."""
-        rows = gather(buffer, starts, 28, self._order)
-        size = _round_up(rows[:, 1].astype(np.int64))
-        offset = starts + (28 if (rows[:, 0] == _ENHANCED).all() else self._unify(rows))
-        captured = rows[:, 5].astype(np.int64)
+        size = _round_up(rows["size"].astype(np.int64))
+        offset = starts + _FRAME
+        if not (rows["kind"] == _ENHANCED).all():
+            offset = starts + self._unify(rows)
+            rows["head"] = gather(buffer, offset, rows["head"].dtype)
+        captured = rows["captured"].astype(np.int64)
         number = numbers(self._frames, len(starts))
 
         last_word = starts + size - 4
-        trailer = _round_up(gather(buffer, last_word, 4, self._order)[:, 0].astype(np.int64))
+        trailer = _round_up(gather(buffer, last_word, self._word).astype(np.int64))
         too_long = (offset + captured > last_word) | (captured > self._limits.frame_bytes)
         damaged = np.flatnonzero(too_long | (trailer != size))
-        keep = rows[:, 2] < self._interfaces
+        keep = rows["interface"] < self._interfaces
         if damaged.size:
             first = int(damaged[0])
             what = f"a frame of {captured[first]} bytes in a block of {size[first]}"
@@ -211,49 +214,50 @@ class Pcapng:
         if not len(number):
             return []
         time = self._times(rows, number)
-        original = rows[:, 6].astype(np.int64)
-        link_type = self._link_types[rows[:, 2]]
-        return [FrameBatch(buffer, number, time, offset, captured, original, link_type)]
+        original = rows["original"].astype(np.int64)
+        link_type = self._link_types[rows["interface"]]
+        return [FrameBatch(buffer, number, time, offset, captured, original, link_type, rows["head"])]
 
-    def _unify(self, rows: NDArray[np.uint32]) -> NDArray[np.int64]:
+    def _unify(self, rows: NDArray[np.void]) -> NDArray[np.int64]:
         """Make all rows look like those of enhanced packet blocks; returns where in the block the frame is.
 
         What is no frame gets the interface `_NONE`.
         """
-        kind = rows[:, 0]
+        kind, interface, captured = rows["kind"], rows["interface"], rows["captured"]
         packet, simple, event = kind == _PACKET, kind == _SIMPLE, np.isin(kind, list(_EVENTS))
-        rows[packet, 2] = rows[packet, 2] & 0xFFFF if self._order == "<" else rows[packet, 2] >> 16
-        rows[simple, 6] = rows[simple, 2]
-        rows[simple, 5] = np.minimum(rows[simple, 6], self._snaplen or _NONE)
-        rows[simple, 2] = 0
-        rows[event, 2] = _NONE
-        rows[event, 5] = 0
-        return np.where(simple, 12, np.where(event, 0, 28))
+        interface[packet] = interface[packet] & 0xFFFF if self._order == "<" else interface[packet] >> 16
+        rows["original"][simple] = interface[simple]
+        captured[simple] = np.minimum(interface[simple], self._snaplen or _NONE)
+        interface[simple] = 0
+        interface[event] = _NONE
+        captured[event] = 0
+        return np.where(simple, 12, np.where(event, 0, _FRAME))
 
-    def _note_undeclared(self, rows: NDArray[np.uint32], number: NDArray[np.int64]) -> None:
-        undeclared = np.flatnonzero((rows[:, 2] >= self._interfaces) & np.isin(rows[:, 0], list(_FRAMES)))
+    def _note_undeclared(self, rows: NDArray[np.void], number: NDArray[np.int64]) -> None:
+        interface = rows["interface"]
+        undeclared = np.flatnonzero((interface >= self._interfaces) & np.isin(rows["kind"], list(_FRAMES)))
         if undeclared.size:
             first = undeclared[0]
             self._issues.add(
                 "interface-undeclared",
-                f"Frames of interfaces that are not described, such as {rows[first, 2]}, are left out.",
+                f"Frames of interfaces that are not described, such as {interface[first]}, are left out.",
                 frame=int(number[first]),
                 count=undeclared.size,
             )
 
-    def _times(self, rows: NDArray[np.uint32], number: NDArray[np.int64]) -> NDArray[np.int64]:
-        units = rows[:, 3].astype(np.uint64) << np.uint64(32) | rows[:, 4]
+    def _times(self, rows: NDArray[np.void], number: NDArray[np.int64]) -> NDArray[np.int64]:
+        units = rows["time_high"].astype(np.uint64) << np.uint64(32) | rows["time_low"]
         clocks = list(self._clocks)
         if len(clocks) == 1:
             time = clocks[0].nanoseconds(units)
         else:
             time = np.empty(len(rows), np.int64)
-            clock = self._clock_of[rows[:, 2]]
+            clock = self._clock_of[rows["interface"]]
             order = np.argsort(clock, kind="stable")
             for group in np.split(order, np.flatnonzero(np.diff(clock[order])) + 1):
                 time[group] = clocks[clock[group[0]]].nanoseconds(units[group])
 
-        simple = rows[:, 0] == _SIMPLE
+        simple = rows["kind"] == _SIMPLE
         if simple.any():
             before = np.maximum.accumulate(np.where(simple, -1, np.arange(len(time))))
             time = np.where(before < 0, self._last_time, time[before])
@@ -292,6 +296,8 @@ class Pcapng:
         if self._trailer(block) != len(block):
             return _MISMATCH
         self._unpack = struct.Struct(f"{order}II").unpack_from
+        self._word = np.dtype(f"{order}u4")
+        self._row = row(order, _WORDS, _FRAME)
         self._interfaces = 0
         self._snaplen = 0  # of interface 0, the one that simple packet blocks are of
         self._clocks: dict[_Clock, int] = {}
@@ -336,6 +342,13 @@ class Pcapng:
         else:
             self.secrets.append((kind, bytes(block[16 : 16 + length])))
         return None
+
+
+def _fit(rows: NDArray[np.void], sizes: Offsets) -> NDArray[np.bool_]:
+    """Whether they are enhanced packet blocks of these sizes."""
+    length = rows["size"].astype(np.int64)
+    fit: NDArray[np.bool_] = (rows["kind"] == _ENHANCED) & (length >= 32) & (_round_up(length) == sizes)
+    return fit
 
 
 def _byte_order(magic: memoryview | bytes) -> str | None:

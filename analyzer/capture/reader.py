@@ -7,9 +7,8 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analyzer.capture.batch import FrameBatch
+from analyzer.capture.batch import FrameBatch, no_frames
 from analyzer.capture.pcap import Pcap
 from analyzer.capture.pcapng import Pcapng
 from analyzer.capture.snoop import Snoop
@@ -24,7 +23,7 @@ Secret = tuple[int, bytes]
 _PAUSE = 0.05  # seconds for which a live capture's frames wait for others to share their batch
 _BATCH_FRAMES = 1 << 15  # in a batch at most: floods have small frames, each of a connection of its own
 _CHUNK = 64 << 10  # what the buffer of a small file has beyond its size: the file may grow
-_SLACK = 32  # bytes behind the buffer's end that `gather` may look at
+_SLACK = 128  # bytes behind the buffer's end that `gather` may look at
 _DEFAULTS = Limits()
 _FORMATS = (Pcap, Pcapng, Snoop)
 _MAGICS = [magic for kind in _FORMATS for magic in kind.magics]
@@ -99,7 +98,7 @@ class Capture:
                 self.issues.add("capture-damaged", f"At byte {at} is {walk.damage}: nothing from there on is read.")
                 return
             while patience is not None and self.live and not self._source.wait(patience):
-                yield _nothing(self._buffer)
+                yield no_frames(self._buffer)
             if walk.skip and self._discard(walk.skip):
                 continue
             if walk.skip or not self._fill(walk.need):
@@ -190,11 +189,6 @@ class Capture:
                 return False
         self._start += length
         return True
-
-
-def _nothing(buffer: NDArray[np.uint8]) -> FrameBatch:
-    none = np.zeros(0, np.int64)
-    return FrameBatch(buffer, none, none, none, none, none, none.astype(np.uint16))
 
 
 def open_capture(source: Input, *, limits: Limits = _DEFAULTS, name: str | None = None) -> Capture:

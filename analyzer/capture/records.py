@@ -1,11 +1,12 @@
 """What does a stretch of a capture's bytes hold: the frames of its whole records, and where they end."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import FrameBatch
+from analyzer.capture.batch import HEAD, FrameBatch
 
 
 @dataclass(slots=True)
@@ -24,15 +25,23 @@ class Walk:
     """Bytes from `stop` on that hold no frame and need not be kept to be passed over."""
 
 
-def gather(buffer: NDArray[np.uint8], offsets: NDArray[np.int64], width: int, order: str) -> NDArray[np.uint32]:
-    """One row for each offset: the `width` bytes there as 32-bit words of byte order `order` (`<`, `>`).
+def gather(buffer: NDArray[np.uint8], offsets: NDArray[np.int64], header: np.dtype[Any]) -> NDArray[Any]:
+    """A copy of the header that begins at each offset.
 
     All of them must lie within the buffer, though not within its filled part.
     """
     # As opaque items that begin at every byte: by far the fastest way to have NumPy copy unaligned headers.
-    items = np.ndarray((len(buffer) - width + 1,), f"V{width}", buffer, strides=(1,))
-    rows: NDArray[np.uint32] = items[offsets].view(f"{order}u4").reshape(-1, width // 4)
-    return rows
+    items = np.ndarray((len(buffer) - header.itemsize + 1,), f"V{header.itemsize}", buffer, strides=(1,))
+    return items[offsets].view(header)
+
+
+def row(order: str, words: dict[str, int], frame: int) -> np.dtype[Any]:
+    """What is gathered of a record: 32-bit words of its header, by name and offset, and its frame's `head`.
+
+    `order` is the words' byte order (`<`, `>`); `frame` is where the frame begins.
+    """
+    formats = [*[f"{order}u4"] * len(words), f"V{HEAD}"]
+    return np.dtype({"names": [*words, "head"], "formats": formats, "offsets": [*words.values(), frame]})
 
 
 def numbers(before: int, count: int) -> NDArray[np.int64]:

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import FrameBatch
-from analyzer.capture.records import Walk, gather, nanoseconds, numbers
+from analyzer.capture.records import Walk, gather, nanoseconds, numbers, row
 from analyzer.issues import Issues
 from analyzer.settings import Limits
 
 _RECORD_HEADER = 24
+_ROW = row(">", {"original": 0, "captured": 4, "seconds": 16, "microseconds": 20}, _RECORD_HEADER)
 # https://www.iana.org/assignments/snoop-datalink-types, and DLPI's types, which Solaris writes
 _LINK_TYPES = {
     0: 1,  # IEEE 802.3
@@ -70,15 +71,16 @@ class Snoop:
         walk.stop = at
         if offsets:
             starts = np.array(offsets, dtype=np.int64)
-            rows = gather(buffer, starts, _RECORD_HEADER, ">")
+            rows = gather(buffer, starts, _ROW)
             walk.frames = FrameBatch(
                 buffer=buffer,
                 number=numbers(self._frames, len(offsets)),
-                time=nanoseconds(rows[:, 4], rows[:, 5], 1000),
+                time=nanoseconds(rows["seconds"], rows["microseconds"], 1000),
                 offset=starts + _RECORD_HEADER,
-                captured=rows[:, 1].astype(np.int64),
-                original=rows[:, 0].astype(np.int64),
+                captured=rows["captured"].astype(np.int64),
+                original=rows["original"].astype(np.int64),
                 link_type=np.full(len(offsets), self.link_type, dtype=np.uint16),
+                head=rows["head"],
             )
             self._frames += len(offsets)
         return walk

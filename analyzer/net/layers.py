@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture import records
 from analyzer.capture.batch import FrameBatch
 
 
@@ -121,6 +122,4 @@ def gather(buffer: NDArray[np.uint8], offset: NDArray[np.int64], header: np.dtyp
     last = len(buffer) - header.itemsize
     if last < 0:
         return np.zeros(len(offset), header)
-    # Opaque items that begin at every byte: NumPy copies them by memcpy, whatever their alignment.
-    items = np.ndarray((last + 1,), f"V{header.itemsize}", buffer, strides=(1,))
-    return items[np.minimum(offset, last)].view(header)
+    return records.gather(buffer, np.minimum(offset, last), header)

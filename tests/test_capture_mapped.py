@@ -84,6 +84,13 @@ def test_who_cuts_it_short_waits_and_no_page_is_lost(path, windows):
     assert numbers == list(range(len(batch) + 1, capture.frames + 1))
 
 
+def test_where_the_work_on_a_window_takes_long_the_rest_is_copied(path, windows, monkeypatch):
+    clock = iter([0.0, 0.1, 0.2, 0.9, 2.0])
+    monkeypatch.setattr(mapped, "monotonic", lambda: mapped._LONG * next(clock))
+    assert of(path).data == [frame.data for frame in FRAMES]
+    assert windows == [True, True, True, False]
+
+
 def test_nobody_waits_once_all_has_been_read(path, windows):
     with open_capture(path, limits=Limits(batch_bytes=BATCH)) as capture:
         for _ in capture.batches():

@@ -195,7 +195,8 @@ class Pcapng:
         number = numbers(self._frames, len(starts))
 
         last_word = starts + size - 4
-        trailer = _round_up(gather(buffer, last_word, self._word).astype(np.int64))
+        words = buffer[: len(buffer) & -4].view(self._word)  # blocks begin at multiples of four bytes
+        trailer = _round_up(words[last_word >> 2].astype(np.int64))
         too_long = (offset + captured > last_word) | (captured > self._limits.frame_bytes)
         damaged = np.flatnonzero(too_long | (trailer != size))
         keep = rows["interface"] < self._interfaces

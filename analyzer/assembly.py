@@ -27,6 +27,7 @@ from analyzer.tls.handshake import SSLV2, Handshake
 from analyzer.tls.hello import ClientHello
 from analyzer.tls.history import history
 from analyzer.tls.identity import identity
+from analyzer.tls.messages import EncryptedExtensions, MalformedMessage, ServerKeyExchange
 from analyzer.tls.proofs import proofs
 from analyzer.tls.resumption import Resumption
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 Transport = Literal["tcp", "udp", "quic"]
 
 _OPEN = 10_000
+"""So many connections with TLS that go on are remembered, for sessions that begin later and may resume theirs; of the
+oldest ones, only the session."""
 _UNLINKED = 200
 """So many sessions wait for one that may resume them; then they are remembered in the lineage, which is bounded."""
 
@@ -343,23 +346,20 @@ def _group(handshake: Handshake) -> str | None:
     if handshake.is_tls13:
         group = answer.key_share_group
         return registry.group(group) if group is not None else None
-    sent = handshake.first("server_key_exchange", "server")
+    exchange = handshake.find(ServerKeyExchange, "server")
     suite = handshake.suite
-    if sent is None or suite is None or handshake.version is None:
+    if exchange is None or suite is None or handshake.version is None:
         return None
-    parameters = getattr(sent.message, "parameters", None)
-    group = getattr(parameters(suite, handshake.version), "group", None) if parameters else None
-    return registry.group(group) if group is not None else None
+    parameters = exchange.parameters(suite, handshake.version)
+    if isinstance(parameters, MalformedMessage) or parameters.group is None:
+        return None
+    return registry.group(parameters.group)
 
 
 def _alpn(handshake: Handshake) -> str | None:
     """The chosen application protocol."""
-    extensions = handshake.first("encrypted_extensions", "server")
-    for message in (extensions.message if extensions else None, handshake.server_hello):
-        alpn = getattr(message, "alpn", None)
-        if alpn:
-            return alpn if isinstance(alpn, str) else str(alpn)
-    return None
+    answers = (handshake.find(EncryptedExtensions, "server"), handshake.server_hello)
+    return next((answer.alpn for answer in answers if answer is not None and answer.alpn), None)
 
 
 def _messages(handshake: Handshake, sizes: inference.Inference | None, start: int) -> list[MessageReport]:

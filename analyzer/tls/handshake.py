@@ -18,6 +18,11 @@ SSLV2 = 0x0002
 
 MOST_SENT = 2000
 """So many messages and records are kept of a handshake, and as many alerts."""
+MOST_HANDSHAKES = 256
+"""So many are told apart in a connection: what follows counts as the last one's."""
+FIRST_RECORDS = 4
+"""Of application data, so many records of each side are noted one by one."""
+_PLAINTEXT_KEPT = 2048
 _MOST_HOLES = 100
 
 M = TypeVar("M", bound=messages.Message)
@@ -220,6 +225,10 @@ class Handshake:
             return False
         self.take(sent)
         return True
+
+    def keep_plaintext(self, sender: Sender, content: bytes) -> None:
+        """Take what a side sent as application data, of which the beginning is kept."""
+        self.plaintext[sender] = (self.plaintext.get(sender, b"") + content)[:_PLAINTEXT_KEPT]
 
     def note(self, sent: Sent) -> None:
         """Append a record or packet as a whole, unless there are too many already."""

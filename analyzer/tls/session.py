@@ -4,7 +4,7 @@ from analyzer.results import Protection
 from analyzer.settings import Limits
 from analyzer.tls import messages, record
 from analyzer.tls.decryption import Decryptor
-from analyzer.tls.handshake import MOST_SENT, Alert, Decryption, Handshake, Sent
+from analyzer.tls.handshake import FIRST_RECORDS, MOST_HANDSHAKES, MOST_SENT, Alert, Decryption, Handshake, Sent
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.record import Event, Hole, Record, RecordReader
 
@@ -215,10 +215,9 @@ class Session:
         elif plain.type == record.APPLICATION_DATA:
             side = self._sides[event.direction]
             side.data += 1
-            if side.data <= _FIRST_RECORDS:
+            if side.data <= FIRST_RECORDS:
                 self._append(current, event, "application_data", "decrypted")
-                sender = current.sender(event.direction)
-                current.plaintext[sender] = (current.plaintext.get(sender, b"") + plain.content)[:_PLAINTEXT_KEPT]
+                current.keep_plaintext(current.sender(event.direction), plain.content)
         return True
 
     def _encrypted(self, event: Record) -> None:
@@ -236,7 +235,7 @@ class Session:
             return
         sender = current.sender(event.direction)
         current.application_data[sender] += 1
-        if current.is_tls13 or current.application_data[sender] <= _FIRST_RECORDS:
+        if current.is_tls13 or current.application_data[sender] <= FIRST_RECORDS:
             if not self._open_record(event):
                 self._append(current, event, "application_data")
         elif self._decryptor is not None:
@@ -319,7 +318,7 @@ class Session:
         current = self._current
         if current is not None and not _begins_another(current, name, protection):
             return current
-        if current is not None and len(self.handshakes) >= _MOST_HANDSHAKES:
+        if current is not None and len(self.handshakes) >= MOST_HANDSHAKES:
             current.truncated = True
             return current
         client = self._guess
@@ -342,9 +341,6 @@ class Session:
 
 
 _SSLV2_IN_CLEAR = messages.ClientHello | messages.SSLv2ServerHello | messages.SSLv2ClientMasterKey
-_FIRST_RECORDS = 4
-_MOST_HANDSHAKES = 256
-_PLAINTEXT_KEPT = 2048
 
 
 def _begins_another(current: Handshake, name: str, protection: Protection) -> bool:

@@ -134,11 +134,6 @@ class Fragment(NamedTuple):
     offset: int
     body: bytes
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether this is all of the message."""
-        return len(self.body) == self.length
-
     def header(self) -> bytes:
         """That of the message as if it had come in one piece, which is what a transcript covers (section 4.2.6)."""
         size = self.length.to_bytes(3)

@@ -13,7 +13,16 @@ from analyzer.tls.dtls import record as dtls_record
 from analyzer.tls.dtls.decryption import DtlsDecryptor
 from analyzer.tls.dtls.messages import CLIENT_HELLO, Reassembler, Whole
 from analyzer.tls.dtls.record import MESSAGE_HEADER, DtlsRecord
-from analyzer.tls.handshake import MOST_SENT, Alert, Datagrams, Decryption, Handshake, Sent
+from analyzer.tls.handshake import (
+    FIRST_RECORDS,
+    MOST_HANDSHAKES,
+    MOST_SENT,
+    Alert,
+    Datagrams,
+    Decryption,
+    Handshake,
+    Sent,
+)
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.record import Hole, Reason
 
@@ -23,11 +32,8 @@ _FROM_CLIENT = frozenset((1, 15, 16))
 _CONNECTION_ID = (54, 53, 254)
 """connection_id, and what stacks used before (draft-ietf-tls-dtls-connection-id-07; Mbed TLS 2)."""
 _DEFAULT_VERSION = 0x0303
-_FIRST_RECORDS = 4
-_MOST_HANDSHAKES = 256
 _MOST_SEEN = 512
 _MOST_REPEATED = 64
-_PLAINTEXT_KEPT = 2048
 _OF_FULL_FLIGHTS = ("certificate", "server_key_exchange", "certificate_request", "server_hello_done")
 _BEFORE_HELLO = ("hello_request", "hello_verify_request", "hello_retry_request")
 """What a server may send before all of a ClientHello is there: it may ask for the cookie at the first fragment."""
@@ -90,7 +96,7 @@ class DtlsSession:
     def is_full_of_data(self, direction: int) -> bool:
         """Whether more application data of this direction would tell nothing new."""
         current = self._current()
-        if current is None or (self._decryptor is not None and self._sides[direction].data < _FIRST_RECORDS):
+        if current is None or (self._decryptor is not None and self._sides[direction].data < FIRST_RECORDS):
             return False
         return current.application_data[current.sender(direction)] >= self._limits.records
 
@@ -250,7 +256,7 @@ class DtlsSession:
     def _note_data(self, current: Handshake, datagram: Datagram, record: DtlsRecord) -> None:
         sender = current.sender(datagram.direction)
         current.application_data[sender] += 1
-        most = self._limits.records if current.is_tls13 else _FIRST_RECORDS
+        most = self._limits.records if current.is_tls13 else FIRST_RECORDS
         if current.application_data[sender] <= most:
             self._append(current, datagram, record, "application_data")
 
@@ -283,9 +289,9 @@ class DtlsSession:
             sender = current.sender(datagram.direction)
             current.application_data[sender] += 1
             side.data += 1
-            if side.data <= _FIRST_RECORDS:
+            if side.data <= FIRST_RECORDS:
                 self._append(current, datagram, record, "application_data", "decrypted")
-                current.plaintext[sender] = (current.plaintext.get(sender, b"") + plain.content)[:_PLAINTEXT_KEPT]
+                current.keep_plaintext(sender, plain.content)
         return True
 
     def _note_alert(
@@ -370,7 +376,7 @@ class DtlsSession:
             if whole.first_frame < current.first_frame:
                 current.first_frame, current.start = whole.first_frame, whole.first_time
             return current
-        if current is not None and len(self.handshakes) >= _MOST_HANDSHAKES:
+        if current is not None and len(self.handshakes) >= MOST_HANDSHAKES:
             current.truncated = True
             return current
         if current is not None:

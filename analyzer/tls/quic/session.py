@@ -11,7 +11,7 @@ from analyzer.results import Protection, Sender
 from analyzer.settings import Limits
 from analyzer.tls import messages
 from analyzer.tls.agreed_keys import agreed_tls13, decryption_of
-from analyzer.tls.handshake import TLS13, Alert, Datagrams, Decryption, Handshake, Sent
+from analyzer.tls.handshake import MOST_HANDSHAKES, TLS13, Alert, Datagrams, Decryption, Handshake, Sent
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.protection import Unsupported
 from analyzer.tls.quic.connection import LAST, OWN, Connection, Waiting
@@ -37,7 +37,6 @@ _FATAL = 2
 """The level of all alerts in QUIC (RFC 9001, section 4.8)."""
 _MOST_SEEN = 512
 _MOST_CLOSED = 32
-_MOST_HANDSHAKES = 256
 _MOST_REPEATED = 64
 
 
@@ -425,7 +424,7 @@ class QuicSession:
     def _open(self, datagram: Datagram, packet: Packet, keys: InitialKeys) -> Connection:
         """A connection begins; what was between the same ends before is over."""
         self.settle()
-        if len(self.handshakes) >= _MOST_HANDSHAKES and self._connection is not None:
+        if len(self.handshakes) >= MOST_HANDSHAKES and self._connection is not None:
             self._connection.handshake.truncated = True
             return self._connection
         index = self._first + len(self.handshakes)

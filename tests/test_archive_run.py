@@ -322,4 +322,5 @@ def test_without_the_extra_the_command_says_how_to_get_it(tmp_path):
     code = "import sys; sys.modules['duckdb'] = None; from analyzer.cli import main; sys.exit(main(sys.argv[1:]))"
     words = ["batch", str(SOURCE[0]), "-o", str(tmp_path / "d")]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "mtlscope: archives need duckdb: pip install 'mtlscope[archive]'\n")
+    needed = "pip install 'mtlscope[archive]', in a checkout scripts/setup archive"
+    assert (done.returncode, done.stderr) == (2, f"mtlscope: archives need duckdb: {needed}\n")

@@ -116,8 +116,8 @@ class Source:
                 try:
                     self._stream = _Stream(compression, pattern, new, self._chunk, self._issues)
                 except ImportError as error:
-                    needed = f"{compression}-compressed; reading it needs: pip install 'mtlscope[compression]'"
-                    raise FormatError(self.name, needed) from error
+                    needed = "pip install 'mtlscope[compression]', in a checkout scripts/setup compression"
+                    raise FormatError(self.name, f"{compression}-compressed; reading it needs: {needed}") from error
                 self.compression = compression
                 return
 

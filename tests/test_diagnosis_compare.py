@@ -66,6 +66,12 @@ def test_first_difference_that_matters(bad: HandshakeReport, expected: tuple[str
     assert first(forged(MUTUAL), bad) == expected
 
 
+def test_the_first_difference_says_of_what_it_is() -> None:
+    made = between(forged(MUTUAL), forged(f"{TLS12_ASKING} {TLS12_DECLINED} S>alert:handshake_failure S>fin"))
+    assert "matters\n  * client certificate: presented\n      good  yes\n      bad   no\n" in writers.text(made)
+    assert "matters:</b> client certificate: presented</p>" in writers.html(made)
+
+
 def test_what_differs_anyway_is_left_out() -> None:
     assert between(forged(MUTUAL), forged(MUTUAL, stream=9, frame=400)).differences == ()
 

@@ -16,7 +16,7 @@ def text(comparison: Comparison) -> str:
     """Lines for a terminal."""
     lines = [f"good  {_title(comparison.good)}", f"bad   {_title(comparison.bad)}", ""]
     if comparison.first is not None:
-        lines += ["The first difference that matters", *_rows(comparison.first), ""]
+        lines += ["The first difference that matters", *_rows(comparison.first, _named(comparison.first)), ""]
     elif comparison.differences:
         lines += ["Nothing that usually matters differs.", ""]
     else:
@@ -27,7 +27,7 @@ def text(comparison: Comparison) -> str:
     for topic in TOPICS:
         found = [one for one in comparison.differences if one.topic == topic]
         if found:
-            lines += [topic.capitalize(), *(line for one in found for line in _rows(one)), ""]
+            lines += [topic.capitalize(), *(line for one in found for line in _rows(one, one.label)), ""]
     return "\n".join(map(visible, lines)).rstrip() + "\n"
 
 
@@ -51,7 +51,7 @@ def html(comparison: Comparison) -> str:
             rows.append(f'<tr><th colspan="3" scope="rowgroup">{_html(topic.capitalize())}</th></tr>')
             rows += [_html_row(one, one is comparison.first) for one in found]
     first = comparison.first
-    told = f"{first.topic}, {first.label}" if first else "nothing that usually matters"
+    told = _named(first) if first else "nothing that usually matters"
     return _PAGE.format(
         good=_html(_title(comparison.good)),
         bad=_html(_title(comparison.bad)),
@@ -68,9 +68,14 @@ def _title(report: HandshakeReport) -> str:
     )
 
 
-def _rows(one: Difference) -> list[str]:
+def _named(one: Difference) -> str:
+    """What differs, and of what, for where its topic is no heading: `client certificate: presented`."""
+    return f"{one.topic}: {one.label}"
+
+
+def _rows(one: Difference, name: str) -> list[str]:
     mark = "*" if one.matters else " "
-    return [f"  {mark} {one.label}", f"      good  {one.good}", f"      bad   {one.bad}"]
+    return [f"  {mark} {name}", f"      good  {one.good}", f"      bad   {one.bad}"]
 
 
 def _place(report: HandshakeReport) -> dict[str, Any]:

@@ -15,12 +15,13 @@ Exit status: 0 every handshake keeps to the policy, or what breaks it is milder 
 """
 
 import tomllib
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import click
 
 from analyzer.cli.captures import Captures
+from analyzer.cli.datasets import format_of
 from analyzer.cli.options import analyzes, diagnoses, output_option
 from analyzer.diagnosis import policy as policies
 from analyzer.diagnosis.finding import SEVERITIES
@@ -68,7 +69,7 @@ def command(
     reports.protect(output)
     verdicts = [wanted.judge(handshake) for report in reports for handshake in report.handshakes]
     write = {"text": writers.text, "json": writers.to_json, "junit": writers.junit, "sarif": writers.sarif}
-    made = write[format_name or _format_of(output)](verdicts)
+    made = write[format_of(output, format_name, writers.FORMATS)](verdicts)
     if output == "-":
         click.echo(made, nl=False)
     else:
@@ -87,13 +88,3 @@ def _load(path: str) -> policies.Policy:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{path}: {reason}") from error
     return policies.read(data, path)
-
-
-def _format_of(output: str) -> str:
-    if output == "-":
-        return "text"
-    suffix = PurePath(output).suffix.lower()
-    found = next((name for name, suffixes in writers.FORMATS.items() if suffix in suffixes), None)
-    if found is None:
-        raise UsageError(f"{output}: its suffix says no format; --format does ({', '.join(writers.FORMATS)})")
-    return found

@@ -14,12 +14,13 @@ Exit status: 0 done, whether or not they differ
              3 a capture could not be read
 """
 
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import click
 
 from analyzer.cli.captures import Captures
+from analyzer.cli.datasets import format_of
 from analyzer.cli.options import analyzes, diagnoses, output_option
 from analyzer.errors import UsageError
 from analyzer.report import comparison as writers
@@ -54,7 +55,9 @@ def command(
         raise UsageError("--stream: at most two, one for each capture")
     captures = Captures([good, bad], **analysis)
     captures.protect(output)
-    write = {"text": writers.text, "json": writers.to_json, "html": writers.html}[format_name or _format_of(output)]
+    write = {"text": writers.text, "json": writers.to_json, "html": writers.html}[
+        format_of(output, format_name, writers.FORMATS)
+    ]
     reports = list(captures)
     if captures.unreadable:
         ctx.exit(3)
@@ -73,13 +76,3 @@ def _find(report: CaptureReport, stream: int | None, *, wanted: str) -> Handshak
     if not found:
         raise UsageError(f"{report.capture}: no handshake" + (f" in stream {stream}" if stream is not None else ""))
     return next((one for one in found if one.outcome == wanted), found[0])
-
-
-def _format_of(output: str) -> str:
-    if output == "-":
-        return "text"
-    suffix = PurePath(output).suffix.lower()
-    found = next((name for name, suffixes in writers.FORMATS.items() if suffix in suffixes), None)
-    if found is None:
-        raise UsageError(f"{output}: its suffix says no format; --format does ({', '.join(writers.FORMATS)})")
-    return found

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from datetime import datetime
 
 import pytest
@@ -13,10 +14,18 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from analyzer.plugins import Registry
-from analyzer.report import formats, serialize
+from analyzer.report import formats, serialize, words
 from analyzer.report.formats import csv as csv_format
 from analyzer.report.formats import zeek
-from analyzer.results import AlertReport, CaptureReport, Endpoint, Evidence, HandshakeReference
+from analyzer.results import (
+    AlertReport,
+    CaptureReport,
+    Endpoint,
+    Evidence,
+    Finding,
+    FindingEvidence,
+    HandshakeReference,
+)
 
 CONTRACT_KEYS = (
     "schema_version capture transport stream handshake display_filter first_frame last_frame start duration "
@@ -213,6 +222,43 @@ def test_table_fits_its_width(width, name, says, ip):
     text = written("table", capture(handshake(), hard, capture=name), width=width)
     assert all(cell_len(line) <= width for line in text.split("\n"))
     assert "".join(says.split()) in "".join(text.split())
+
+
+ADVISED = (
+    "Client's owner: give it one. To confirm: "
+    "`openssl s_client -connect [2001:db8::7]:8443 -cert client.pem </dev/null`, and `tcp.stream eq 4 && tcp.analysis.flags` "
+    "in Wireshark; the first prints `Acceptable CA names`."
+)
+
+
+def advised(remedy):
+    shown = ["frame.number == 9", "tcp.stream eq 4 && tls.handshake.type == 11 && tls.handshake.certificates_length"]
+    evidence = [FindingEvidence(9, shown[0]), FindingEvidence(8, shown[1]), FindingEvidence(10, shown[1])]
+    return failed_handshake(
+        findings=[Finding("x", "error", "certain", "hello", "It failed.", remedy, evidence)], root_cause="x"
+    )
+
+
+@pytest.mark.parametrize("width", [None, 40, 80, 140])
+def test_table_sets_what_is_copied_alone_on_a_line_at_any_width(width):
+    text = written("table", capture(advised(ADVISED)), width=width)
+    assert written("table", capture(advised(ADVISED)), width=width, color=True).count("\n") == text.count("\n")
+    lines = [line.strip() for line in text.splitlines()]
+    begin = lines.index("To confirm:")
+    assert lines[begin + 1] == "openssl s_client -connect [2001:db8::7]:8443 -cert client.pem </dev/null"
+    assert lines[begin + 2 : begin + 4] == ["and", "tcp.stream eq 4 && tcp.analysis.flags"]
+    assert " ".join(lines[begin + 4 :]).startswith(
+        "in Wireshark; the first prints `Acceptable CA names`. See frames 8, 10: frame.number == 9 "
+    )
+    assert "tcp.stream eq 4 && tls.handshake.type == 11 && tls.handshake.certificates_length" in lines
+
+
+def test_no_name_with_backquotes_becomes_a_command():
+    name = "a` `touch owned` `b"
+    remedy = f"Client's owner: ask {name}. To confirm: `openssl s_client -servername {shlex.quote(name)} </dev/null`."
+    assert words.advice(remedy) == [(remedy, False)]
+    remedy = f"Client's owner: ask {name}. To confirm: `nc -vz 192.0.2.1 443`."
+    assert [text for text, copied in words.advice(remedy) if copied] == ["nc -vz 192.0.2.1 443"]
 
 
 def test_table_colors_only_when_asked():

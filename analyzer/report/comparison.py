@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from analyzer.diagnosis.comparison import TOPICS, Comparison, Difference
+from analyzer.report import words
 from analyzer.report.escape import visible
 from analyzer.results import HandshakeReport
 
@@ -23,7 +24,8 @@ def text(comparison: Comparison) -> str:
         lines += ["The two do not differ in anything that is compared.", ""]
     for finding in comparison.bad.findings:
         if finding.code == comparison.bad.root_cause:
-            lines += [f"Root cause of the bad one: {finding.code}", f"  {finding.summary}", f"  {finding.remedy}", ""]
+            told = [f"    {line}" if copied else f"  {line}" for line, copied in words.advice(finding.remedy)]
+            lines += [f"Root cause of the bad one: {finding.code}", f"  {finding.summary}", *told, ""]
     for topic in TOPICS:
         found = [one for one in comparison.differences if one.topic == topic]
         if found:

@@ -29,7 +29,7 @@ class Piece:
 
 
 class Page:
-    """Writes lines of at most `width` columns; every text on it has passed `visible`."""
+    """Writes lines of at most `width` columns, but for what is `whole`; every text on it has passed `visible`."""
 
     def __init__(self, out: TextIO, color: bool, width: int) -> None:
         """Write to `out`; with less than 40 columns lines are longer than `width`."""
@@ -59,6 +59,10 @@ class Page:
             used += gap + columns
             gap = max(piece.width - columns, 0) + 2
         self._out.write(line + "\n")
+
+    def whole(self, text: str, color: Color | None = None, *, indent: int) -> None:
+        """Set a text that is to be copied: alone on a line, however long that gets."""
+        self._out.write(" " * indent + self._paint(visible(text), color) + "\n")
 
     def holds(self, columns: int) -> bool:
         """Whether a line has room for so many columns."""

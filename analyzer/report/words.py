@@ -1,5 +1,7 @@
 """How the facts of a report read in words, alike in every format for people; nothing here is escaped."""
 
+import re
+import shlex
 from collections import Counter
 
 from analyzer.issues import Issue
@@ -61,15 +63,33 @@ def sureness(finding: Finding) -> str:
     return finding.code if finding.confidence == "certain" else f"{finding.code} ({finding.confidence})"
 
 
-def where(finding: Finding) -> str:
-    """Say where to look: display filters, and the frames that they lead to."""
-    shown = [
-        one.display_filter
-        if one.frame is None or one.display_filter.endswith(f" {one.frame}")
-        else f"{one.display_filter} (frame {one.frame})"
-        for one in finding.evidence
-    ]
-    return f"See {', '.join(shown)}." if shown else ""
+def advice(remedy: str) -> list[tuple[str, bool]]:
+    """What a person can do, in paragraphs, and which of these are commands or display filters, to be copied whole."""
+    doing, confirm, how = remedy.rpartition(" To confirm: ")
+    before, *parts = re.split(r"(?<!\S)`([a-z][^`]*)`", how)  # what a program prints begins with a capital
+    if not confirm or not all(map(_is_whole, parts[::2])):
+        return [(remedy, False)]
+    told = [(doing, False), (f"To confirm: {before}".rstrip(), False)]
+    for command, rest in zip(parts[::2], parts[1::2], strict=True):
+        told += [(command, True), (rest.strip(" ").lstrip(",. "), False)]
+    return [one for one in told if one[0]]
+
+
+def _is_whole(command: str) -> bool:
+    """Whether no backquote of a name has cut a command in two: it stands between quotes of the shell."""
+    try:
+        shlex.split(command)
+    except ValueError:
+        return False
+    return True
+
+
+def where(finding: Finding) -> tuple[str, list[str]]:
+    """Say where to look: the frames that the display filters do not name, and these filters."""
+    evidence = [(one.frame, one.display_filter) for one in finding.evidence]
+    frames = [str(frame) for frame, shown in evidence if frame is not None and not shown.endswith(f" {frame}")]
+    noun = {0: "", 1: " frame "}.get(len(frames), " frames ")
+    return f"See{noun}{', '.join(frames)}:", list(dict.fromkeys(shown for _, shown in evidence))
 
 
 def issue(shortcoming: Issue) -> str:

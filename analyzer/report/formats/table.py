@@ -1,4 +1,7 @@
-"""A table for people: of each handshake the verdict, then who, then why; made for 80 columns and more."""
+"""A table for people: of each handshake the verdict, then who, then why; made for 80 columns and more.
+
+Commands and display filters stand alone on their lines, which are never broken: they can be copied as they are.
+"""
 
 from collections.abc import Iterable
 from typing import TextIO
@@ -83,9 +86,16 @@ def _write_reasons(handshake: HandshakeReport, page: Page) -> None:
     for finding in sorted(handshake.findings, key=lambda finding: finding.code != handshake.root_cause):
         label = Piece(f"{finding.severity}: {words.sureness(finding)}", _COLOR_OF[finding.severity])
         page.flow(label, Piece(finding.summary, prose=True), indent=indent)
-        page.flow(Piece(finding.remedy, prose=True), indent=indent + _MARGIN)
-        if shown := words.where(finding):
-            page.flow(Piece(shown, "dim", prose=True), indent=indent + _MARGIN)
+        for text, copied in words.advice(finding.remedy):
+            if copied:
+                page.whole(text, indent=indent + 2 * _MARGIN)
+            else:
+                page.flow(Piece(text, prose=True), indent=indent + _MARGIN)
+        see, shown = words.where(finding)
+        if shown:
+            page.flow(Piece(see, "dim", prose=True), indent=indent + _MARGIN)
+        for display_filter in shown:
+            page.whole(display_filter, "dim", indent=indent + 2 * _MARGIN)
     if ended := words.ending(handshake):
         page.flow(Piece(ended, _COLOR_OF[handshake.outcome], prose=True), indent=indent)
     if handshake.application is not None:

@@ -226,8 +226,8 @@ def test_table_fits_its_width(width, name, says, ip):
 
 ADVISED = (
     "Client's owner: give it one. To confirm: "
-    "`openssl s_client -connect [2001:db8::7]:8443 -cert client.pem </dev/null`, and `tcp.stream eq 4 && tcp.analysis.flags` "
-    "in Wireshark; the first prints `Acceptable CA names`."
+    "`openssl s_client -connect [2001:db8::7]:8443 -cert client.pem </dev/null`, "
+    "and `tcp.stream eq 4 && tcp.analysis.flags` in Wireshark; the first prints `Acceptable CA names`."
 )
 
 

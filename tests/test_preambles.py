@@ -240,7 +240,7 @@ REFUSED: dict[str, tuple[list[Turn], str]] = {
     "amqp": ([(C, b"AMQP\2\1\0\0"), (S, b"AMQP\0\1\0\0")], "AMQP 0 1 0 0"),
     "tds": ([(C, tds_packet(0x12, prelogin(1))), (S, tds_packet(4, prelogin(2)))], "does not support encryption"),
     "rfb": ([*VENCRYPT, (S, b"\0")], "subtype 260"),
-    "nbd": ([*ACCEPTED["nbd"][:2], (S, nbd_reply(5, 0x80000002))], "error 2"),
+    "nbd": ([*ACCEPTED["nbd"][:2], (S, nbd_reply(5, 0x80000002))], "policy (2)"),
 }
 
 IN_CLEAR: dict[str, list[Turn]] = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from struct import unpack_from
 
-from analyzer.tls.preambles._preamble import Preamble, waiting
+from analyzer.tls.preambles._preamble import Preamble, quote, waiting
 
 CLIENT, SERVER = b"\0", b"N"
 GREETS = True
@@ -12,6 +12,7 @@ _GREETING = b"NBDMAGICIHAVEOPT"
 _OPTION, _REPLY = b"IHAVEOPT", b"\0\3\xe8\x89\x04\x55\x65\xa9"
 _EXPORT_NAME, _STARTTLS, _GO = 1, 5, 7
 _ACK, _ERROR = 1, 1 << 31
+_ERRORS = {1: "unsupported", 2: "policy", 3: "invalid", 4: "platform", 7: "shutdown"}
 
 
 def recognize(client: bytes, server: bytes) -> Preamble | None:
@@ -22,17 +23,18 @@ def recognize(client: bytes, server: bytes) -> Preamble | None:
         if server[:8] != _GREETING[:8]:
             return None
         return Preamble("nbd", "other", 0, 8, "The server speaks the old protocol, which knows no TLS.")
-    replies: dict[int, tuple[int, int]] = {}
-    for option, kind, end in _replies(server):
-        replies.setdefault(option, (kind, end))
+    replies: dict[int, tuple[int, bytes, int]] = {}
+    for option, kind, data, end in _replies(server):
+        replies.setdefault(option, (kind, data, end))
     refusal: Preamble | None = None
     asked = 0
     for option, sent in _options(client):
-        kind, heard = replies.get(option, (0, 0))
+        kind, data, heard = replies.get(option, (0, b"", 0))
         if option == _STARTTLS and kind == _ACK:
             return Preamble("nbd", "tls", sent, heard, "The server acknowledged NBD_OPT_STARTTLS.")
         if option == _STARTTLS and kind & _ERROR:
-            says = f"The server declined NBD_OPT_STARTTLS (error {kind - _ERROR})."
+            says = f"The server declined NBD_OPT_STARTTLS: {_ERRORS.get(kind - _ERROR, 'error')} ({kind - _ERROR})"
+            says += f", {quote(data)}." if data else "."
             refusal = Preamble("nbd", "refused", sent, heard, says)
         elif option == _EXPORT_NAME or (option == _GO and kind and not kind & _ERROR):
             says = "The client opened an export without TLS."
@@ -52,12 +54,12 @@ def _options(client: bytes) -> Iterator[tuple[int, int]]:
         yield option, position
 
 
-def _replies(server: bytes) -> Iterator[tuple[int, int, int]]:
-    """Option, kind and end of every whole reply of the server, past greeting and flags."""
+def _replies(server: bytes) -> Iterator[tuple[int, int, bytes, int]]:
+    """Option, kind, data (of an error: a message) and end of every whole reply of the server, past the greeting."""
     position = 18
     while server[position : position + 8] == _REPLY and len(server) >= position + 20:
         option, kind, length = unpack_from(">III", server, position + 8)
         position += 20 + length
         if position > len(server):
             return
-        yield option, kind, position
+        yield option, kind, server[position - length : position], position

@@ -67,7 +67,7 @@ def _original_tls(tlvs: bytes) -> str:
     if not ssl[0] & 6:
         return f"; the client spoke {version} to it and showed no certificate"
     name = quote(inner[_TLV_SSL_CN]) if _TLV_SSL_CN in inner else "of unknown name"
-    verified = "verified" if ssl[1:5] == bytes(4) else "not verified"
+    verified = "verified" if ssl[1:5] == bytes(4) else "could not verify"
     return f"; the client spoke {version} to it and showed a certificate ({name}), which it {verified}"
 
 

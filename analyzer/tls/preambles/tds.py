@@ -17,6 +17,7 @@ _PRELOGIN, _RESPONSE = 0x12, 0x04
 _OFF, _ON, _NOT_SUPPORTED, _REQUIRED = range(4)
 _ENCRYPTION = 0x01
 _HEADER = 8
+_RECORD_HEADER = 5
 
 
 def recognize(client: bytes, server: bytes) -> Preamble | None:
@@ -63,7 +64,11 @@ def _encryption(options: bytes) -> int:
 
 
 class Deframer:
-    """Takes the TLS records of one direction out of TDS packets."""
+    """Takes the TLS records of one direction out of TDS packets, up to the first packet that carries none.
+
+    The packets of the handshake are all of one type, and those that follow it of another. Behind bare records plain
+    TDS may follow, where only the login is encrypted.
+    """
 
     def __init__(self) -> None:
         self.raw = False
@@ -71,27 +76,58 @@ class Deframer:
         self._offset = 0
         self._left = 0
         self._header = b""
+        self._carrier = 0
+        """Type of the packets that carry TLS."""
+        self._tracked = True
+        """It is known where bare records end."""
 
     def feed(self, data: bytes) -> list[Chunk]:
-        """What the next bytes of the stream carry; once `raw`, all of them."""
+        """What the next bytes of the stream carry; once `raw`, all of them up to the first plain packet."""
         chunks: list[Chunk] = []
         position = 0
         while position < len(data) and not self.ended:
-            if self.raw or self._left:
-                size = len(data) - position if self.raw else min(self._left, len(data) - position)
-                begin = self._offset + position
-                chunks.append(Chunk(data[position : position + size], begin, begin + size))
-                self._left = max(0, self._left - size)
-                position += size
-            elif not self._header and 0x14 <= data[position] <= 0x18:
+            if not self.raw and not self._header and not self._left and 0x14 <= data[position] <= 0x18:
                 self.raw = True
+            if self.raw or self._left:
+                size = self._bare(data, position) if self.raw else min(self._left, len(data) - position)
+                if size:
+                    begin = self._offset + position
+                    chunks.append(Chunk(data[position : position + size], begin, begin + size))
+                if not self.raw:
+                    self._left -= size
+                position += size
             else:
                 taken = data[position : position + _HEADER - len(self._header)]
                 self._header += taken
                 position += len(taken)
                 if len(self._header) == _HEADER:
                     self._left = int.from_bytes(self._header[2:4]) - _HEADER
-                    self.ended = self._header[0] not in (_PRELOGIN, _RESPONSE) or self._left < 0
+                    self._carrier = self._carrier or self._header[0]
+                    self.ended = self._carrier not in (_PRELOGIN, _RESPONSE) or self._left < 0
+                    self.ended = self.ended or self._header[0] != self._carrier
                     self._header = b""
         self._offset += len(data)
         return chunks
+
+    def _bare(self, data: bytes, begin: int) -> int:
+        """How many bytes from `begin` on are of bare records: all, unless a TDS packet follows a record."""
+        position = begin
+        while self._tracked and position < len(data):
+            if self._left:
+                taken = min(self._left, len(data) - position)
+                self._left -= taken
+                position += taken
+                continue
+            if not self._header and not 0x14 <= data[position] <= 0x18:
+                self._tracked = False
+                if data[position] <= _PRELOGIN:
+                    self.ended = True
+                    return position - begin
+                break
+            taken = min(_RECORD_HEADER - len(self._header), len(data) - position)
+            self._header += data[position : position + taken]
+            position += taken
+            if len(self._header) == _RECORD_HEADER:
+                self._left = int.from_bytes(self._header[3:])
+                self._header = b""
+        return len(data) - begin

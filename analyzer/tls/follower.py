@@ -288,7 +288,7 @@ class Follower:
         self.heads = [prefix[:_HEAD_BYTES] for prefix in prefixes]
         whole = all(self._is_synchronized(d) and not _starts_with_gap(early[d]) for d in (0, 1) if early[d])
         # As long as one side says little and the other nothing, that may still make sense of it.
-        is_settled = prologue.state in ("unknown", "other") and (all(prefixes) or size >= _MONOLOGUE_BYTES)
+        is_settled = prologue.is_settled and (all(prefixes) or size >= _MONOLOGUE_BYTES)
         if not (whole or prologue.preambles) and (
             is_settled or ended or size >= _UNKNOWN_BYTES or any(map(_has_record, early))
         ):

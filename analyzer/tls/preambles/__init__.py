@@ -46,6 +46,11 @@ class Prologue:
         return "+".join(preamble.name for preamble in self.preambles) or None
 
     @property
+    def is_settled(self) -> bool:
+        """Whether it leads to no TLS, however many more bytes come."""
+        return self.state in ("unknown", "other") or (self.state == "refused" and self.preambles[-1].final)
+
+    @property
     def framing(self) -> str | None:
         """What TLS records are wrapped in, if they are; see `deframer`."""
         return self.preambles[-1].framing if self.preambles else None
@@ -79,8 +84,9 @@ def follow(client: bytes, server: bytes, *, client_known: bool = True, ended: bo
     return max(prologue, exchanged, key=lambda found: (_RANK[found.state], len(found.preambles)))
 
 
-def _worth(preamble: Preamble) -> tuple[int, bool]:
-    return _RANK[preamble.state], preamble.asked > 0
+def _worth(preamble: Preamble) -> tuple[int, bool, bool]:
+    """A tunnel comes first: to a dialogue inside it, its head may look like a command of its own (`PROXY TCP4 …`)."""
+    return _RANK[preamble.state], preamble.tunnel, preamble.asked > 0
 
 
 def deframer(framing: str) -> Deframer:

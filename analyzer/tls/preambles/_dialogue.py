@@ -7,7 +7,7 @@ mid-dialogue may lack the greeting; but the last reply before the server's first
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analyzer.tls.preambles._preamble import Preamble, begins_tls, quote, waiting
 
@@ -17,6 +17,12 @@ NUMERIC_REPLY = re.compile(
 """A whole reply of SMTP or FTP (RFC 5321, section 4.2.1; RFC 959, section 4.2), of one line or several."""
 NUMERIC_BEGINS = re.compile(rb"[1-5](?:\d(?:\d(?:[ \-\r\n]|\Z)|\Z)|\Z)")
 
+_DONE = re.compile(rb"(?i:2|\+?OK)")
+"""Reply words of success."""
+_GOES_ON = re.compile(rb"3|\+\Z")
+"""Those of half a success: the client's next line is the rest of its command, as of AUTH (RFC 4954, section 4)."""
+_FAILED = re.compile(rb"(?i:4|5|-ERR|NO|BAD|BYE)")
+"""Those of failure."""
 _LINE = 8192
 _MOST_COMMANDS = 256
 _MOST_LINES = 4096
@@ -68,13 +74,14 @@ def converse(dialogue: Dialogue, client: bytes, server: bytes) -> Preamble | Non
     refusal: Preamble | None = None
     pattern = _TAGGED if dialogue.tagged else _COMMAND
     request = ""
+    left = b""
     position = commands = asked = 0
     while command := pattern.match(client, position):
         position = command.end()
         commands += 1
         if commands > _MOST_COMMANDS:
             says = f"The session goes on in clear: none of {_MOST_COMMANDS} commands led to TLS."
-            return refusal or Preamble(dialogue.name, "other", position, 0, says)
+            return _in_clear(refusal, Preamble(dialogue.name, "other", position, 0, says))
         asks = dialogue.asks.match(command["line"])
         if asks and closing and begins_tls(client[position : position + 5]) is not False:
             return _accepted(dialogue, command, closing)
@@ -86,12 +93,18 @@ def converse(dialogue: Dialogue, client: bytes, server: bytes) -> Preamble | Non
         reply = queue.popleft()
         if asks and _grants(dialogue, reply):
             return _accepted(dialogue, command, reply)
-        if asks:
+        if asks and _FAILED.match(reply["word"]):
             says = f"The server declined {_text(command)}: {quote(reply.group())}"
             refusal = Preamble(dialogue.name, "refused", position, reply.end(), says)
-        elif identified and dialogue.leaves.match(command["line"]) and reply["word"][:1] in b"23+Oo":
-            says = f"The session goes on in clear: the server accepted {_text(command).split()[0]} without TLS."
-            return refusal or Preamble(dialogue.name, "other", position, reply.end(), says)
+        elif asks:  # This reply is another command's: one came that nobody had asked for.
+            asked, request = position, f"sent {_text(command)}"
+        else:
+            left = left or _leaving(dialogue, command)
+            if left and identified and _DONE.match(reply["word"]):
+                says = f"The session goes on in clear: the server accepted {quote(left).upper()} without TLS."
+                return _in_clear(refusal, Preamble(dialogue.name, "other", position, reply.end(), says))
+            if not _GOES_ON.match(reply["word"]):
+                left = b""
     return refusal or waiting(dialogue.name, asked, request)
 
 
@@ -124,6 +137,16 @@ def _replies(dialogue: Dialogue, server: bytes) -> tuple[dict[bytes, deque[re.Ma
 
 def _grants(dialogue: Dialogue, reply: re.Match[bytes]) -> bool:
     return reply["word"].upper() in dialogue.accepts
+
+
+def _leaving(dialogue: Dialogue, command: re.Match[bytes]) -> bytes:
+    """The word of a command that commits the session to clear text; empty where it does not."""
+    return command["line"].split()[0] if dialogue.leaves.match(command["line"]) else b""
+
+
+def _in_clear(refusal: Preamble | None, found: Preamble) -> Preamble:
+    """The session goes on in clear; what is worth telling is that TLS had been declined before."""
+    return replace(refusal, final=True) if refusal else found
 
 
 def _accepted(dialogue: Dialogue, command: re.Match[bytes], reply: re.Match[bytes]) -> Preamble:

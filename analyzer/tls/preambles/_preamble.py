@@ -34,6 +34,8 @@ class Preamble:
     asked: int = 0
     """While waiting: bytes of the client's stream up to the end of a request for TLS, or for a tunnel, that was
     not answered yet; 0 where there is none."""
+    final: bool = False
+    """Refused, and the session has gone on in clear since: a later request is not waited for."""
 
 
 def waiting(name: str, asked: int = 0, request: str = "") -> Preamble:

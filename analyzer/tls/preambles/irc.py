@@ -14,6 +14,7 @@ GREETS = True
 _OPENS = words("CAP", "STARTTLS", "NICK", "PASS", "USER")
 _BEGINS = re.compile(rb"[:@][!-~]|NOTICE |PING |ERROR |[:@]\Z|[A-Z]{1,6}\Z")
 _ASKS = re.compile(rb"(?mi:^STARTTLS[ \t]*\r?\n)")
+_WELCOME = re.compile(rb"(?mi:^(?::\S{1,512} )?001\b[^\n]{0,512}\n)")
 _ANSWER = re.compile(rb"(?mi:^(?::\S{1,512} )?(670|691|(?:421|451)[^\r\n]{0,400}\bSTARTTLS\b|001)\b[^\n]{0,512}\n)")
 
 
@@ -33,4 +34,5 @@ def recognize(client: bytes, server: bytes) -> Preamble | None:
         says = f"The server agreed to STARTTLS: {quote(answer.group())}"
         return Preamble("irc", "tls", asked.end(), answer.end(), says)
     says = f"The server declined STARTTLS: {quote(answer.group())}"
-    return Preamble("irc", "refused", asked.end(), answer.end(), says)
+    final = _WELCOME.search(server, answer.end()) is not None
+    return Preamble("irc", "refused", asked.end(), answer.end(), says, final=final)

@@ -1,6 +1,7 @@
 """LDAP: the client sends the StartTLS extended operation, the server answers success, TLS begins (RFC 4511, 4.14)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from analyzer.tls.preambles._preamble import Preamble, quote, waiting
@@ -58,7 +59,10 @@ def recognize(client: bytes, server: bytes) -> Preamble | None:
             named = not request.body.startswith(b"\2\1\3\4\0\x80\0")
             if named and _result(response.body)[0] in (0, 14):
                 says = "The client authenticated in clear; the session goes on without TLS."
-                return refusal or Preamble("ldap", "other", request.end, response.end, says)
+                other = Preamble("ldap", "other", request.end, response.end, says)
+                return replace(refusal, final=True) if refusal else other
+        if refusal and response and request.end > refusal.client:
+            refusal = replace(refusal, final=True)  # What it asks next, it asks in clear.
     return refusal or waiting("ldap", asked, "sent StartTLS")
 
 

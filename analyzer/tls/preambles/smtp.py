@@ -17,7 +17,7 @@ _SMTP = Dialogue(
     begins=NUMERIC_BEGINS,
     greeting=re.compile(rb"(?:220|421|554)(?:[ -](?!(?i:[^\n]*(?:ftp|lmtp)))[^\n]*)?\r?\n"),
     greets=frozenset({b"220", b"421", b"554"}),
-    asks=re.compile(rb"(?i:STARTTLS|X-ANONYMOUSTLS)\s*\Z"),
+    asks=re.compile(rb"(?i:STARTTLS|X-ANONYMOUSTLS)(?!\S)"),
     accepts=frozenset({b"220"}),
     leaves=re.compile(rb"(?i:MAIL|AUTH)\b"),
 )

@@ -33,7 +33,8 @@ def recognize(client: bytes, server: bytes) -> Preamble | None:
         return Preamble("xmpp", "tls", asked.end(), granted.end(), says)
     if declined := _DECLINES.search(server):
         says = f"The server declined <starttls/>: {quote(server[declined.start() : declined.start() + 300])}"
-        return Preamble("xmpp", "refused", asked.end(), declined.end(), says)
+        final = _GOES_ON.search(client, asked.end()) is not None
+        return Preamble("xmpp", "refused", asked.end(), declined.end(), says, final=final)
     return waiting("xmpp", asked.end(), "sent <starttls/>")
 
 

@@ -1,0 +1,125 @@
+"""What real servers of mail, files, directories and chat taught: dialogues that go another way than the textbook's."""
+
+import pytest
+from talk import Talk
+from test_preambles import ACCEPTED, ESMTP, HELLO, REFUSED, SERVER_HELLO, C, S, Turn, cuts, turns
+
+from analyzer.results import HandshakeReport
+from analyzer.tls.preambles import follow, recognize
+
+LOGIN = [*ESMTP[:3], (C, b"AUTH LOGIN\r\n"), (S, b"334 VXNlcm5hbWU6\r\n")]
+NAME = [(C, b"dQ==\r\n"), (S, b"334 UGFzc3dvcmQ6\r\n"), (C, b"cA==\r\n")]
+NO_TLS = (S, b"502 5.5.1 TLS support is not enabled.\r\n")
+PROXY = (C, b"PROXY TCP4 192.0.2.1 198.51.100.2 52176 143\r\n")
+SEARCH = bytes.fromhex("302502010563200400 0a01000a0100020100020100010100870b") + b"objectClass\x30\0"
+SEARCHED = bytes.fromhex("300c02010565070a010004000400")
+
+
+@pytest.mark.parametrize("case", ["ftp", "imap", "irc", "lmtp", "managesieve", "nntp", "pop3", "smtp", "xmpp"])
+def test_the_line_of_a_balancer_is_no_command_of_the_dialogue_behind_it(case: str) -> None:
+    client, server = turns(PROXY, *ACCEPTED[case])
+    prologue = follow(client + HELLO, server + SERVER_HELLO)
+    assert (prologue.name, prologue.state) == (f"proxy-protocol+{case}", "tls")
+    assert (prologue.client, prologue.server) == (len(client), len(server))
+
+
+FAILED_LOGINS: dict[str, list[Turn]] = {
+    "smtp": [*LOGIN, *NAME, (S, b"535 5.7.8 Authentication failed.\r\n"), ESMTP[3], NO_TLS],
+    "smtp, given up": [*LOGIN, (C, b"*\r\n"), (S, b"501 5.7.0 aborted\r\n"), ESMTP[3], NO_TLS],
+    "pop3": [
+        (S, b"+OK hello\r\n"),
+        (C, b"AUTH LOGIN\r\n"),
+        (S, b"+ VXNlcm5hbWU6\r\n"),
+        (C, b"*\r\n"),
+        (S, b"-ERR Authentication aborted.\r\n"),
+        (C, b"STLS\r\n"),
+        (S, b"-ERR TLS support is not enabled.\r\n"),
+    ],
+    "nntp": [
+        (S, b"200 news\r\n"),
+        (C, b"AUTHINFO USER eva\r\n"),
+        (S, b"381 password\r\n"),
+        (C, b"AUTHINFO PASS x\r\n"),
+        (S, b"481 no\r\n"),
+        (C, b"STARTTLS\r\n"),
+        (S, b"502 TLS support is not enabled\r\n"),
+    ],
+}
+
+
+@pytest.mark.parametrize("case", FAILED_LOGINS)
+def test_a_login_that_fails_does_not_end_the_prologue(case: str) -> None:
+    preamble = recognize(*turns(*FAILED_LOGINS[case]))
+    assert preamble is not None
+    assert (preamble.name, preamble.state) == (case.partition(",")[0], "refused")
+    assert "is not enabled" in preamble.says
+
+
+def test_a_login_of_several_lines_ends_it_when_it_succeeds() -> None:
+    *before, last = cuts([*LOGIN, *NAME, (S, b"235 2.7.0 Logged in.\r\n")])
+    assert {found.state for cut in before if (found := recognize(*cut))} == {"waiting"}
+    preamble = recognize(*last)
+    assert preamble is not None
+    assert (preamble.name, preamble.state) == ("smtp", "other")
+    assert "accepted AUTH" in preamble.says
+
+
+def test_starttls_with_a_parameter_is_refused_as_the_rfc_says() -> None:
+    preamble = recognize(*turns(*ESMTP[:3], (C, b"STARTTLS now\r\n"), (S, b"501 5.5.4 Syntax: STARTTLS\r\n")))
+    assert preamble is not None
+    assert preamble.state == "refused"
+    assert "501 5.5.4" in preamble.says
+
+
+def test_no_success_is_taken_for_the_refusal() -> None:
+    """A line that the server did not know, as of a balancer, is answered too: then all replies are one late."""
+    unknown = [(S, b"220 a ESMTP\r\n500 5.5.2 command not recognized\r\n"), (C, b"EHLO a\r\n"), ESMTP[2], ESMTP[3]]
+    early = recognize(*turns(*unknown))
+    assert early is not None
+    assert (early.state, early.asked) == ("waiting", len(b"EHLO a\r\nSTARTTLS\r\n"))
+    client, server = turns(*unknown, (S, b"220 2.0.0 Ready\r\n"))
+    prologue = follow(client + HELLO, server + SERVER_HELLO)
+    assert (prologue.state, prologue.client, prologue.server) == ("tls", len(client), len(server))
+
+
+GOES_ON: dict[str, list[Turn]] = {
+    "smtp": [(C, b"MAIL FROM:<a@b>\r\n"), (S, b"250 ok\r\n")],
+    "imap": [(C, b"2 LOGIN eva x\r\n"), (S, b"2 OK in\r\n")],
+    "pop3": [(C, b"PASS x\r\n"), (S, b"+OK in\r\n")],
+    "ftp": [(C, b"PASS x\r\n"), (S, b"230 in\r\n")],
+    "nntp": [(C, b"GROUP a.b\r\n"), (S, b"211 0 0 0 a.b\r\n")],
+    "managesieve": [(C, b'AUTHENTICATE "PLAIN" "AGEAYg=="\r\n'), (S, b"OK\r\n")],
+    "irc": [(C, b"NICK a\r\nUSER a 0 * :a\r\n"), (S, b":irc.x 001 a :Welcome\r\n")],
+    "ldap": [(C, SEARCH), (S, SEARCHED)],
+    "xmpp": [(C, b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGE=</auth>")],
+}
+
+
+@pytest.mark.parametrize("case", GOES_ON)
+def test_a_refusal_after_which_the_session_goes_on_is_final(case: str) -> None:
+    said, words = REFUSED[case]
+    refused = follow(*turns(*said))
+    assert (refused.state, refused.is_settled) == ("refused", False)
+    prologue = follow(*turns(*said, *GOES_ON[case]))
+    assert (prologue.name, prologue.state, prologue.is_settled) == (case, "refused", True)
+    assert words in prologue.preambles[-1].says
+    assert (prologue.client, prologue.server) == (refused.client, refused.server)
+
+
+def spoken(said: list[Turn]) -> Talk:
+    talk = Talk(server=("198.51.100.7", 25)).open()
+    for sender, data in said:
+        talk.send(sender, data)
+    return talk
+
+
+def refusal(report: HandshakeReport) -> tuple[str | None, str | None, str | None]:
+    return report.preamble, report.version, report.root_cause
+
+
+def test_a_long_message_after_the_refusal_exceeds_no_limit() -> None:
+    said, _ = REFUSED["smtp"]
+    talk = spoken([*said, *GOES_ON["smtp"], (C, b"DATA\r\n"), (S, b"354 go\r\n"), (C, b"hello\r\n" * 30_000)])
+    report = talk.fin("client").fin("server").analyze()
+    assert report.issues == []
+    assert [refusal(one) for one in report.handshakes] == [("smtp", None, "starttls-refused")]

@@ -216,7 +216,30 @@ def test_the_table_is_sorted(opened):
     assert streams(browser)[:3] == ["tcp 2", "tcp 10", "tcp 0"]
     assert browser.run("document.querySelector('[aria-sort]').innerText").startswith("Why")
     browser.run(click.format("Client"))
-    assert browser.texts("tbody td:nth-child(3)")[1] == "192.0.2.2:50001"  # numbers by value, not 192.0.2.10
+    assert browser.texts("tbody td:nth-child(6)")[1] == "192.0.2.2:50001"  # numbers by value, not 192.0.2.10
+
+
+@pytest.mark.parametrize("width", [1300, 1920])
+def test_the_whole_table_is_on_the_screen_and_what_came_out_stands_first(opened, width):
+    """Of several captures of several days, with long names, addresses of IPv6 and the longest verdict."""
+    hard = {
+        "server_name": "a-long-name.of-a-service.example.com",
+        "client": Endpoint("2001:db8:1234:5678:9abc:def0:1234:5678", 65535),
+        "server": Endpoint("2001:db8:8765:4321:9abc:def0:1234:5678", 65535),
+        "authentication_basis": "inferred",
+        "version": "DTLSv1.2",
+        "root_cause": "client-certificate-filtered-by-authorities",
+    }
+    made = [failed_handshake(start=START + day * 86_400 * 10**9, **hard) for day in range(3)]
+    browser = opened(*(capture(each, capture=f"a-capture-of-day-{day}.pcap") for day, each in enumerate(made)),
+                     width=width)  # fmt: skip
+    wide, room = browser.run(
+        "(({scrollWidth, clientWidth}) => [scrollWidth, clientWidth])(document.querySelector('.scroll'))"
+    )
+    assert wide == room
+    heads = browser.texts("#handshakes thead th")
+    assert heads[1:5] == ["Capture", "Authentication", "Outcome", "Why"]
+    assert browser.texts("#handshakes tbody td:nth-child(5)") == [hard["root_cause"]] * 3
 
 
 def test_a_handshake_opens_by_keyboard_and_closes_with_escape(opened):

@@ -18,6 +18,7 @@ function h(name, attributes, ...children) {
 
 // Whatever a peer chose is isolated, so that right-to-left text does not turn its surroundings around.
 const peer = (text) => h("bdi", null, text.split(/(?<=[./,_-])/).flatMap((part, at) => (at ? [h("wbr"), part] : part)));
+const address = (text) => text.split(/(?<=:)/).flatMap((part, at) => (at ? [h("wbr"), part] : part));
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
 // The data
@@ -53,18 +54,19 @@ function detailOf(row) {
 // The table
 
 const time = (row) => row.start.slice(0, 10) + " " + row.start.slice(11, 23);
+// What came out of it stands first: a table that is wider than the screen loses the rest.
 const COLUMNS = [
   { title: "Stream", sort: (row) => row.index, cell: (row) => h("a", { href: "#" + row.id }, row.stream) },
-  { title: sameDay ? "Time (UTC)" : "Begun (UTC)", sort: (row) => row.start, cell: (row) => time(row).slice(sameDay ? 11 : 0) },
-  { title: "Client", sort: (row) => row.client, cell: (row) => row.client },
-  { title: "Server", sort: (row) => row.server, cell: (row) => row.server },
-  { title: "Server name", long: true, sort: (row) => row.serverName, cell: (row) => row.serverName && peer(row.serverName) },
-  { title: "Version", sort: (row) => row.version, cell: (row) => row.version },
   { title: "Authentication", sort: (row) => row.authenticationWords, cell: (row) => verdict(row.authentication, row.authenticationWords, AUTHENTICATION) },
   { title: "Outcome", sort: (row) => row.outcomeWords, cell: (row) => verdict(row.outcome, row.outcomeWords, OUTCOME) },
-  { title: "Why", long: true, sort: (row) => row.reason, cell: (row) => row.reason && peer(row.reason) },
+  { title: "Why", wraps: "long", sort: (row) => row.reason, cell: (row) => row.reason && peer(row.reason) },
+  { title: "Server name", wraps: "long", sort: (row) => row.serverName, cell: (row) => row.serverName && peer(row.serverName) },
+  { title: "Client", wraps: "address", sort: (row) => row.client, cell: (row) => address(row.client) },
+  { title: "Server", wraps: "address", sort: (row) => row.server, cell: (row) => address(row.server) },
+  { title: "Version", sort: (row) => row.version, cell: (row) => row.version },
+  { title: sameDay ? "Time (UTC)" : "Begun (UTC)", wraps: "time", sort: (row) => row.start, cell: (row) => time(row).slice(sameDay ? 11 : 0) },
 ];
-if (captures.length > 1) COLUMNS.splice(1, 0, { title: "Capture", long: true, sort: (row) => row.capture, cell: (row) => peer(captures[row.capture]) });
+if (captures.length > 1) COLUMNS.splice(1, 0, { title: "Capture", wraps: "long", sort: (row) => row.capture, cell: (row) => peer(captures[row.capture]) });
 const AUTHENTICATION = { mutual: "mutual", "one-way": "one-way", "requested-not-provided": "requested", undetermined: "undetermined" };
 const OUTCOME = { established: "mutual", failed: "failed", incomplete: "undetermined" };
 const FILTERS = ["authentication", "outcome", "version", "cause"].filter((name) => element(name));
@@ -106,7 +108,7 @@ function choose() {
 function showMore() {
   const next = chosen.slice(shown, shown + STEP);
   element("handshakes").tBodies[0].append(...next.map((row) => h("tr", { class: row.tone, "data-id": row.id },
-    COLUMNS.map((column, at) => h(at ? "td" : "th", { scope: at ? null : "row", class: column.long ? "long" : null }, column.cell(row) || "")))));
+    COLUMNS.map((column, at) => h(at ? "td" : "th", { scope: at ? null : "row", class: column.wraps }, column.cell(row) || "")))));
   shown += next.length;
   const left = chosen.length - shown;
   element("more").hidden = left === 0;

@@ -12,5 +12,5 @@ def need(*modules: str) -> None:
     """Raise UsageError where a library of the extra is not installed."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        libraries = " and ".join(missing)
-        raise UsageError(f"archives need {libraries}: pip install 'mtlscope[archive]', in a checkout scripts/setup archive")
+        how = "pip install 'mtlscope[archive]', in a checkout scripts/setup archive"
+        raise UsageError(f"archives need {' and '.join(missing)}: {how}")

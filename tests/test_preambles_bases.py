@@ -87,6 +87,19 @@ def test_nbd_declines_in_the_servers_words(kind: int, text: bytes, says: str) ->
     assert refused.says == f"The server declined NBD_OPT_STARTTLS: {says}"
 
 
+def test_nbd_declines_by_the_header_alone() -> None:
+    """A client that knows the error does not wait for the message that the header announces."""
+    client = b"\0\0\0\3IHAVEOPT" + pack(">II", 5, 0)
+    header = b"NBDMAGICIHAVEOPT\0\3" + pack(">QIII", 0x3E889045565A9, 5, 0x80000002, 30)
+    refused = recognize(client, header)
+    assert refused is not None
+    assert (refused.state, refused.server) == ("refused", len(header))
+    assert "policy (2)" in refused.says
+    unfinished = recognize(client, header[:26] + pack(">III", 5, 1, 9))
+    assert unfinished is not None
+    assert unfinished.state == "waiting"
+
+
 def test_a_load_balancer_that_could_not_verify_the_clients_certificate() -> None:
     """PP2_TYPE_SSL, section 2.2.6: `verify` is not zero."""
     name = b"\x22\0\3eva"

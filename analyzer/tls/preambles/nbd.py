@@ -55,11 +55,14 @@ def _options(client: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _replies(server: bytes) -> Iterator[tuple[int, int, bytes, int]]:
-    """Option, kind, data (of an error: a message) and end of every whole reply of the server, past the greeting."""
+    """Option, kind, data and end of every whole reply of the server, past the greeting.
+
+    An error is told already by its header: its data is a message, for which a client need not wait.
+    """
     position = 18
     while server[position : position + 8] == _REPLY and len(server) >= position + 20:
         option, kind, length = unpack_from(">III", server, position + 8)
-        position += 20 + length
-        if position > len(server):
+        begin, position = position + 20, position + 20 + length
+        if position > len(server) and not kind & _ERROR:
             return
-        yield option, kind, server[position - length : position], position
+        yield option, kind, server[begin:position], min(position, len(server))

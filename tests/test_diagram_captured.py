@@ -6,7 +6,7 @@ import pytest
 from drawn import NAMES, drawn, report, reports, textbook
 
 from analyzer.diagram.sequence import Line, seconds
-from analyzer.results import CheckReport, HandshakeReport
+from analyzer.results import CheckReport, Finding, HandshakeReport
 from analyzer.tls.handshake import Handshake
 from analyzer.tls.record import Hole
 
@@ -137,13 +137,22 @@ def test_refusal_is_red_and_so_is_what_led_to_it():
 
 def test_diagnosis_comes_before_what_was_merely_seen():
     original = report("client-certificate-expired-tls12")
-    from analyzer.results import Finding
-
     cause = Finding("client-certificate-expired", "error", "certain", "x", "It ended in 2021.", "Renew it.")
     end = replace(original, findings=[cause], root_cause=cause.code).diagram().steps[-1]
     assert end.title == "Failed: client certificate expired"
     assert Line("why", "It ended in 2021.") in end.lines
     assert Line("remedy", "Renew it.") in end.lines
+
+
+def test_end_says_how_sure_the_diagnosis_is():
+    original = report("client-certificate-expired-tls12")
+    cause = Finding("client-certificate-expired", "error", "likely", "x", "It ended in 2021.", "Renew it.")
+    other = Finding("client-issuer-unknown", "error", "possible", "x", "Nobody knows its issuer.", "Ask.")
+    sure = replace(other, severity="warning", confidence="certain")
+    end = replace(original, findings=[cause, other, sure], root_cause=cause.code).diagram().steps[-1]
+    assert end.title == "Failed: client certificate expired (likely)"
+    assert Line("error (possible)", "Nobody knows its issuer.") in end.lines
+    assert Line("warning", "Nobody knows its issuer.") in end.lines
 
 
 def test_marks_follow_the_proofs():

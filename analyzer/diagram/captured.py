@@ -9,7 +9,7 @@ from analyzer.diagram.events import Event, events
 from analyzer.diagram.sequence import Diagram, Line, Participant, Step, seconds
 from analyzer.diagram.story import Story
 from analyzer.report.serialize import timestamp
-from analyzer.results import HandshakeReport, Sender
+from analyzer.results import Finding, HandshakeReport, Sender
 
 _ADVICE = 1500
 """Characters of a diagnosis, which is ours and worth reading whole."""
@@ -132,7 +132,7 @@ def _failure(report: HandshakeReport, refusal: Event | None) -> str:
     cause = next((finding for finding in report.findings if finding.code == report.root_cause), None)
     closed = report.closed_by
     if cause is not None:
-        said = words.finding(cause.code)
+        said = _doubted(words.finding(cause.code), cause)
     elif refusal is not None:
         alert = words.alert(refusal.alert.description) if refusal.alert and refusal.alert.description else ""
         said = f"the {refusal.sender} refused: {alert}" if alert else f"the {refusal.sender} refused with an alert"
@@ -163,4 +163,9 @@ def _findings(report: HandshakeReport) -> Iterator[Line]:
             yield Line("why", details.clip(finding.summary, _ADVICE))
             yield Line("remedy", details.clip(finding.remedy, _ADVICE))
         elif finding.severity != "notice":
-            yield Line(finding.severity, details.clip(finding.summary))
+            yield Line(_doubted(finding.severity, finding), details.clip(finding.summary))
+
+
+def _doubted(said: str, finding: Finding) -> str:
+    """Say how sure a finding is, where it is not certain."""
+    return said if finding.confidence == "certain" else f"{said} ({finding.confidence})"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from drawn import NAMES, drawn, report, reports, textbook
 
-from analyzer.diagram.sequence import Line, seconds
+from analyzer.diagram.sequence import Line, Step, seconds
 from analyzer.results import CheckReport, Finding, HandshakeReport
 from analyzer.tls.handshake import Handshake
 from analyzer.tls.record import Hole
@@ -142,6 +142,16 @@ def test_diagnosis_comes_before_what_was_merely_seen():
     assert end.title == "Failed: client certificate expired"
     assert Line("why", "It ended in 2021.") in end.lines
     assert Line("remedy", "Renew it.") in end.lines
+
+
+def test_end_that_is_not_seen_tells_nothing_of_who_is_who():
+    says = "The capture lacks records, and does not show that the handshake was finished."
+    assert drawn("cut").steps[-1] == Step(kind="end", key="end", title="The capture does not show the end", tone="open")
+    original = report("cut")
+    at = next(at for at, each in enumerate(original.evidence) if each.says.startswith("The capture does not"))
+    evidence = [replace(each, says=says) if i == at else each for i, each in enumerate(original.evidence)]
+    assert at < len(evidence) - 1
+    assert replace(original, evidence=evidence).diagram().steps[-1].lines == (Line("", says),)
 
 
 def test_end_says_how_sure_the_diagnosis_is():

@@ -9,7 +9,9 @@ from analyzer.diagram.events import Event, events
 from analyzer.diagram.sequence import Diagram, Line, Participant, Step, seconds
 from analyzer.diagram.story import Story
 from analyzer.report.serialize import timestamp
-from analyzer.results import Finding, HandshakeReport, Sender
+from analyzer.results import Evidence, Finding, HandshakeReport, Sender
+from analyzer.tls.handshake import Handshake
+from analyzer.tls.identity import identity
 
 _ADVICE = 1500
 """Characters of a diagnosis, which is ours and worth reading whole."""
@@ -107,13 +109,24 @@ def _end(report: HandshakeReport, refusal: Event | None) -> Step:
             kind="end", key="end", title=_failure(report, refusal), lines=tuple(_why(report, refusal)), tone="bad"
         )
     if report.outcome == "incomplete":
-        said = tuple(Line("", each.says) for each in report.evidence[-1:])
-        return Step(kind="end", key="end", title="The capture does not show the end", lines=said, tone="open")
+        title = "The capture does not show the end"
+        said = tuple(Line("", each.says) for each in _seen_last(report) if not each.says.startswith(title))
+        return Step(kind="end", key="end", title=title, lines=said, tone="open")
     known = report.authentication not in ("undetermined", "anonymous")
     title = words.CONCLUSIONS[report.authentication]
     if report.authentication_basis == "inherited":
         title = f"{title.partition(':')[0]}, taken over from the session that is resumed"
     return Step(kind="end", key="end", title=title, lines=tuple(_conclusion(report)), tone="good" if known else "open")
+
+
+def _seen_last(report: HandshakeReport) -> list[Evidence]:
+    """What the outcome rests on: the last observation, but for those of who shows an identity by what."""
+    facts: Handshake | None = report.facts
+    if facts is None:
+        return []
+    presented, resumed = report.client_certificate_presented, report.resumption is not None
+    others = identity(facts, report.proofs, presented=presented, resumed=resumed)
+    return [each for each in report.evidence if each not in others][-1:]
 
 
 def _conclusion(report: HandshakeReport) -> Iterator[Line]:

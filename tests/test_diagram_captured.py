@@ -234,6 +234,12 @@ def test_resumption_names_its_original():
     assert "certificate" not in keys
 
 
+@pytest.mark.parametrize("transport", ["udp", "quic"])
+def test_original_is_named_as_wireshark_counts_it(transport):
+    resumed = replace(report("resumption-session-ticket-mutual", 1), transport=transport)
+    assert Line("original", "udp.stream 0, handshake 0") in resumed.diagram().steps[-1].lines
+
+
 def test_what_came_before_tls_is_told():
     assert drawn("starttls-imap-mutual").steps[0].meaning == "IMAP and STARTTLS"
     assert "proxy" in drawn("http-connect-mutual").steps[0].meaning

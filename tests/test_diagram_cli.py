@@ -43,6 +43,13 @@ def test_first_of_several_is_drawn_and_that_is_said(capsys):
     assert "tcp.stream eq 1" in out and not err
 
 
+def test_stream_of_quic_is_named_as_wireshark_counts_it(capsys, tmp_path):
+    for name in ("one-way-quic.pcap", "mutual-quic.pcap"):
+        (tmp_path / name).write_bytes((CAPTURES / name).read_bytes())
+    assert main(["diagram", str(tmp_path)]) == 0
+    assert "2 handshakes, this is udp.stream 0 (" in capsys.readouterr().err
+
+
 def test_each_handshake_gets_a_file(tmp_path):
     assert main(["diagram", TWO, "--all", str(tmp_path / "new"), "--format", "text"]) == 0
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [

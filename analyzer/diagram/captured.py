@@ -132,7 +132,7 @@ def _seen_last(report: HandshakeReport) -> list[Evidence]:
 def _conclusion(report: HandshakeReport) -> Iterator[Line]:
     if report.resumes is not None:
         original = report.resumes
-        yield Line("original", f"tcp.stream {original.stream}, handshake {original.handshake}")
+        yield Line("original", f"{words.stream(report.transport, original.stream)}, handshake {original.handshake}")
     if report.authentication_basis == "inferred":
         yield Line("basis", "inferred from the sizes of encrypted records")
     yield from _findings(report)

@@ -291,6 +291,11 @@ def verdict(report: HandshakeReport) -> str:
     return f"{text}: {report.outcome}"
 
 
+def stream(transport: str, number: int) -> str:
+    """A connection as Wireshark counts it, which knows no streams of QUIC."""
+    return f"{'tcp' if transport == 'tcp' else 'udp'}.stream {number}"
+
+
 def preamble(name: str) -> str:
     """What was spoken before TLS, by the contract's names joined by `+`."""
     said = []

@@ -25,7 +25,7 @@ import click
 from analyzer.cli.captures import Captures
 from analyzer.cli.messages import complain
 from analyzer.cli.options import analyzes, output_option
-from analyzer.diagram import renderers
+from analyzer.diagram import renderers, words
 from analyzer.diagram.sequence import Diagram
 from analyzer.errors import UsageError
 from analyzer.results import HandshakeReport
@@ -35,7 +35,7 @@ _TERMINAL = "text"
 
 @click.command()
 @click.argument("capture", required=False, type=click.Path(allow_dash=True))
-@click.option("--stream", type=click.IntRange(min=0), help="Which connection: Wireshark's tcp.stream.")
+@click.option("--stream", type=click.IntRange(min=0), help="Which connection: Wireshark's tcp.stream or udp.stream.")
 @click.option(
     "--handshake",
     type=click.IntRange(min=0),
@@ -128,7 +128,7 @@ def _choose(
     if fitting and stream is None and len(fitting) > 1:
         shown = fitting[0]
         complain(
-            f"{capture}: {len(fitting)} handshakes, this is {shown.transport}.stream {shown.stream} "
+            f"{capture}: {len(fitting)} handshakes, this is {words.stream(shown.transport, shown.stream)} "
             "(--stream draws another, --all each)"
         )
     return fitting[0] if fitting else None

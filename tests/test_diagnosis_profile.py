@@ -16,6 +16,7 @@ from forged_cases import (
     case,
     certificate,
     chain,
+    client_hello,
     forged,
 )
 
@@ -27,6 +28,8 @@ from analyzer.results import HandshakeReport
 
 HOST = "mydomain.my.salesforce.com"
 SELF_MADE = certificate("self-made", "CN=self-made")
+JAVA = client_hello(extra=[(17, b""), (23, b"")])
+"""A hello by which a client is known that filters."""
 ONE_WAY = f"{TLS12_FLIGHT} {TLS12_ANSWER} {TLS12_END} C>data:100 S>data:500"
 MUTUAL = f"{TLS12_ASKING} {TLS12_MUTUAL} {TLS12_END} C>data:100 S>data:500"
 DECLINED = f"{TLS12_ASKING} {TLS12_DECLINED}"
@@ -64,10 +67,28 @@ def test_a_self_signed_client_certificate_cannot_work() -> None:
     assert found(report) == {"client-certificate-self-signed": "error"}
 
 
+def test_what_a_rule_sees_too_is_told_with_what_the_platform_is_known_to_do() -> None:
+    report = forged(
+        f"{TLS12_ASKING} {TLS12_MUTUAL} S>alert:unknown_ca S>fin",
+        server_name=HOST,
+        port=8443,
+        client=[SELF_MADE],
+        client_chain=chain(anchor=None, known=False),
+    )
+    found(report)
+    (self_signed,) = (one for one in report.findings if one.code == "client-certificate-self-signed")
+    assert report.root_cause == "client-certificate-self-signed"
+    assert self_signed.confidence == "certain"
+    assert "unknown_ca" in self_signed.summary
+    assert "accepts only client certificates that a CA has signed" in self_signed.summary
+    assert "Mutual Authentication Certificates" in self_signed.remedy
+    assert "add this certificate to the truststore" not in self_signed.remedy
+
+
 def test_no_certificate_on_8443_is_told_in_the_platforms_words() -> None:
     report = forged(f"{DECLINED} S>alert:handshake_failure S>fin", server_name=HOST, port=8443)
     assert found(report)["client-certificate-missing"] == "error"
-    assert "My Domain" in report.findings[0].remedy
+    assert "MYDOMAIN.my.salesforce.com:8443" in report.findings[0].remedy
     answered = forged(f"{DECLINED} {TLS12_END} C>data:100 S>data:900", server_name=HOST, port=8443)
     assert found(answered) == {"client-certificate-missing": "error"}
 
@@ -102,8 +123,28 @@ def test_a_list_of_authorities_filters_the_orgs_certificate_out() -> None:
     report = forged(f"{DECLINED} S>alert:bad_certificate S>fin", authorities=["Partner CA"])
     codes = found(report, "client")
     assert codes["client-certificate-filtered-by-authorities"] == "error"
-    remedy = next(one.remedy for one in report.findings if one.code == "client-certificate-filtered-by-authorities")
-    assert "empty list" in remedy
+    assert report.root_cause == "client-certificate-filtered-by-authorities"
+    assert "empty list" in report.findings[0].remedy
+
+
+def test_a_list_that_filters_is_the_cause_also_where_a_rule_holds_it_merely_possible() -> None:
+    steps = f"{DECLINED} S>alert:handshake_failure S>fin"
+    plain = forged(steps, authorities=["Partner CA"], hello=JAVA)
+    diagnose([plain])
+    assert plain.root_cause == "client-certificate-missing"
+    report = forged(steps, authorities=["Partner CA"], hello=JAVA)
+    found(report, "client")
+    filtered = report.findings[0]
+    assert report.root_cause == filtered.code == "client-certificate-filtered-by-authorities"
+    assert filtered.confidence == "likely"
+    assert "clients of its kind hold back" in filtered.summary
+    assert "Named Credentials" in filtered.remedy
+
+
+def test_what_the_platform_does_not_do_at_this_point_is_no_cause() -> None:
+    report = forged(f"{DECLINED} S>alert:bad_certificate S>fin", server=[SELF_MADE])
+    assert found(report, "client")["server-certificate-self-signed"] == "error"
+    assert report.root_cause == "client-certificate-missing"
 
 
 def test_an_empty_list_and_no_certificate_means_that_none_is_chosen() -> None:

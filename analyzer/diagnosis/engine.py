@@ -100,6 +100,8 @@ def diagnose(
 def _diagnose(case: Case, asked: Sequence[Rule], profile: "Profile | None") -> None:
     """Ask the rules about one handshake, and rank what they answer."""
     judged = [(rule, judgment) for rule in asked if (judgment := rule.judge(case)) is not None]
+    if profile is not None:
+        _expect(case, judged, profile)
     if case.failed and case.facts is not None and case.facts.has_hole():
         for _, judgment in judged:
             _doubt(case, judgment)
@@ -114,13 +116,32 @@ def _diagnose(case: Case, asked: Sequence[Rule], profile: "Profile | None") -> N
         (one for one in judged if one is not root), key=lambda one: SEVERITIES.index(one[1].severity or one[0].severity)
     )
     findings = [_finding(case, *one) for one in ordered]
-    if profile is not None:
-        findings = profile.applied(case, findings)
     case.report.findings = findings
     case.report.root_cause = root[0].code if root is not None else None
     if root is None and case.failed:
         # A profile may know what no rule does.
         case.report.root_cause = next((one.code for one in findings if one.severity == "error"), None)
+
+
+def _expect(case: Case, judged: list[tuple[Rule, Judgment]], profile: "Profile") -> None:
+    """Judge by what the platform promises: it is the more specific knowledge, whether or not a rule saw the same."""
+    by_code = {rule.code: (rule, judgment) for rule, judgment in judged}
+    for code, (_, judgment) in by_code.items():
+        profile.hint(case, code, judgment)
+    for one in profile.due(case):
+        if one.code in by_code:
+            rule, judgment = by_code[one.code]
+            one.sharpen(judgment, rule.severity)
+        else:
+            rule = _unasked(one.code, one.severity)
+            judged.append((rule, one.judgment(case, at_home=rule.stage == case.stage)))
+
+
+def _unasked(code: str, severity: Severity) -> Rule:
+    """A rule that finds nothing itself, of the kind of the one with this code."""
+    module = dict(_modules()).get(code)
+    stage, specificity = (module.STAGE, module.SPECIFICITY) if module is not None else (None, 2)
+    return Rule(code, severity, stage, specificity, _always, lambda _: None)
 
 
 def _doubt(case: Case, judgment: Judgment) -> None:

@@ -2,8 +2,9 @@
 
 A profile is data (TOML). `[server] names` are the host names that are the platform's own; there the platform is the
 server. Elsewhere it is the client if the user says so. An `[[expect]]` entry is a fact of a platform that shows in a
-handshake: where all of `when` holds, its finding is reported. A `[[hint]]` adds the platform's own words to the remedy
-of findings. `[diagram]` is read by the textbook pictures.
+handshake: where all of `when` holds, its finding is reported; where a rule has the same one, it speaks of it with what
+the platform is known to do. A `[[hint]]` adds the platform's own words to the remedy of findings. `[diagram]` is read
+by the textbook pictures.
 """
 
 from collections.abc import Mapping
@@ -12,9 +13,9 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.finding import CONFIDENCES, SEVERITIES, Confidence, Severity
+from analyzer.diagnosis.finding import CONFIDENCES, SEVERITIES, Confidence, Judgment, Severity
 from analyzer.errors import UsageError
-from analyzer.results import Finding, FindingEvidence
+from analyzer.results import FindingEvidence
 
 Role = Literal["client", "server"]
 ROLES: tuple[Role, ...] = ("client", "server")
@@ -34,6 +35,24 @@ class Expectation:
     confidence: Confidence
     summary: str
     remedy: str
+
+    def judgment(self, case: Case, *, at_home: bool) -> Judgment:
+        """What it says where no rule has found it; `at_home`: the handshake stopped where it is a cause."""
+        return Judgment(
+            confidence=self.confidence,
+            severity=self.severity,
+            explains=case.failed and at_home and self.severity == "error",
+            summary=self.summary,
+            remedy=self.remedy,
+            evidence=[FindingEvidence(case.report.first_frame, case.report.display_filter)],
+        )
+
+    def sharpen(self, judgment: Judgment, severity: Severity) -> None:
+        """Add it to what a rule of this severity saw: who knows the platform knows better what helps."""
+        judgment.confidence = min(judgment.confidence, self.confidence, key=CONFIDENCES.index)
+        judgment.severity = min(judgment.severity or severity, self.severity, key=SEVERITIES.index)
+        judgment.summary += f" {self.summary}"
+        judgment.remedy = self.remedy
 
 
 @dataclass(slots=True, frozen=True)
@@ -64,33 +83,24 @@ class Profile:
         name = (case.report.server_name or "").lower().rstrip(".")
         return "server" if any(fnmatchcase(name, pattern) for pattern in self.server_names) else None
 
-    def applied(self, case: Case, findings: list[Finding]) -> list[Finding]:
-        """The findings with the platform's hints, and those that only the platform's promises show."""
+    def due(self, case: Case) -> list[Expectation]:
+        """What the platform's promises show in a handshake."""
         role = self.role_in(case)
         if role is None:
-            return findings
+            return []
         known = facts(case)
-        codes = {finding.code for finding in findings}
-        added = [
-            Finding(
-                code=one.code,
-                severity=one.severity,
-                confidence=one.confidence,
-                stage="application" if case.established else case.stage,
-                summary=one.summary,
-                remedy=one.remedy,
-                evidence=[FindingEvidence(case.report.first_frame, case.report.display_filter)],
-            )
+        return [
+            one
             for one in self.expectations
-            if one.role == role
-            and one.code not in codes
-            and all(known.get(fact) in values for fact, values in one.when.items())
+            if one.role == role and all(known.get(fact) in values for fact, values in one.when.items())
         ]
-        for finding in findings:
-            for hint in self.hints:
-                if hint.role == role and finding.code in hint.codes:
-                    finding.remedy += f" {self.name}: {hint.text}"
-        return [*findings, *added]
+
+    def hint(self, case: Case, code: str, judgment: Judgment) -> None:
+        """Add the platform's own words to what a rule says helps."""
+        role = self.role_in(case)
+        for hint in self.hints:
+            if hint.role == role and code in hint.codes:
+                judgment.remedy += f" {self.name}: {hint.text}"
 
 
 def facts(case: Case) -> dict[str, Value | None]:

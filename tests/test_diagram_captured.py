@@ -94,6 +94,15 @@ def test_key_exchange_is_what_happened():
     assert "verify-server" not in [one.key for one in drawn("psk-tls13").steps]
 
 
+def test_server_that_has_given_up_derives_no_keys():
+    diagram = drawn("client-certificate-filtered")
+    keys = [one.key for one in diagram.steps]
+    assert keys.index("alert") < keys.index("derive")
+    note = step(diagram, "derive")
+    assert note.sender == "client" and "Both" not in note.title and "both" not in note.meaning
+    assert step(drawn("client-certificate-expired-tls12"), "derive").sender is None
+
+
 def test_inferred_messages_are_said_to_be_inferred():
     steps = [one for one in drawn("mutual-tls13").steps if one.key in ("certificate", "certificate_verify")]
     assert len(steps) == 4

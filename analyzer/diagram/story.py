@@ -54,6 +54,8 @@ class Story:
         self.noted: set[str] = set()
         self.phase = words.HELLO
         self.refusal = next((event for event in self.events if event.refuses), None)
+        self.given_up = False
+        """The server has sent the alert by which the handshake failed."""
 
     def steps(self) -> list[Step]:
         """All but the conclusion."""
@@ -207,6 +209,7 @@ class Story:
         return ("client", "certificate") in self.seen
 
     def _remember(self, event: Event) -> None:
+        self.given_up = self.given_up or (event.refuses and event.sender == "server")
         for name in event.names:
             plain = name.removeprefix("compressed_")
             if event.sender is not None and not (plain == "certificate" and event.empty):
@@ -287,7 +290,9 @@ class Story:
             return
         exchange = self.suite.key_exchange if self.suite else ""
         note = words.DERIVE
-        if "DH" in exchange:
+        if self.given_up:
+            note = words.DERIVE_IN_VAIN
+        elif "DH" in exchange:
             note = words.DERIVE_SHARES
         elif "PSK" in exchange:
             note = words.DERIVE_SHARED

@@ -117,6 +117,12 @@ DERIVE_RESUMED = Note(
     "Both derive new session keys from the earlier master secret",
     "With both new randoms; no certificate is sent, and nobody proves an identity anew",
 )
+DERIVE_IN_VAIN = Note(
+    "derive",
+    "client",
+    "Client derives the session keys",
+    "In vain: the server has already given up",
+)
 DERIVE_TLS13 = Note(
     "derive",
     None,

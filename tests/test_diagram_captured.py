@@ -110,6 +110,19 @@ def test_inferred_messages_are_said_to_be_inferred():
     assert not any(one.inferred for one in drawn("mutual-tls12").steps)
 
 
+def test_inferred_message_of_several_records_is_one_step():
+    original = report("mutual-tls13")
+    facts = _copy(original.facts)
+    (at,) = (i for i, sent in enumerate(facts.sent) if sent.sender == "client" and sent.length > 500)
+    first = replace(facts.sent[at], length=16_401)  # a full record, which the message goes on behind
+    facts.sent = [*facts.sent[:at], first, *facts.sent[at:]]
+    diagram = replace(original, facts=facts).diagram()
+    assert told(diagram) == told(original.diagram())
+    assert Line("2 records", f"16,401, {facts.sent[at + 1].length:,} bytes, encrypted") in (
+        step(diagram, "certificate", "client").lines
+    )
+
+
 def test_encrypted_steps_are_marked():
     tags = {one.key: one.tags for one in drawn("one-way-tls12").steps}
     assert tags["change_cipher_spec, finished"] == tags["application_data"] == ("encrypted",)

@@ -220,6 +220,8 @@ def _joins(last: Event, event: Event) -> bool:
         return False
     if last.names == ("change_cipher_spec",) and event.names == ("finished",):
         return True
+    if event.names == last.names and event.inferred and last.inferred:  # a message that takes several records
+        return True
     if event.names == last.names == ("encrypted_handshake",) or event.names == last.names == ("early_data",):
         return True
     return event.names == last.names == ("new_session_ticket",)

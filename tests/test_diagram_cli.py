@@ -2,12 +2,14 @@
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from drawn import CAPTURES
+from drawn import CAPTURES, report
 
 from analyzer.cli import main
+from analyzer.cli.commands.diagram import _streams
 
 MUTUAL = str(CAPTURES / "mutual-tls12.pcap")
 TWO = str(CAPTURES / "two-servers.pcap")
@@ -62,9 +64,17 @@ def test_each_handshake_gets_a_file(tmp_path):
     ("arguments", "said"),
     [
         ([], "diagram needs a capture, or --reference"),
-        ([MUTUAL, "--reference", "mutual"], "diagram needs a capture, or --reference"),
-        ([MUTUAL, "--stream", "7"], "there is no such handshake to draw"),
-        ([MUTUAL, "--handshake", "1"], "there is no such handshake to draw"),
+        ([MUTUAL, "--reference", "mutual"], "--reference draws the textbook's handshake, and takes no capture"),
+        ([MUTUAL, "--tls", "1.3"], "--tls is about the textbook's handshake: it needs --reference"),
+        ([MUTUAL, "--profile", "salesforce"], "--profile is about the textbook's handshake: it needs --reference"),
+        (["--reference", "mutual", "--stream", "0"], "--stream is about a capture's handshakes"),
+        (["--reference", "mutual", "--keylog", "x"], "--keylog is about a capture's handshakes"),
+        (["--reference", "mutual", "--tls", "1.3", "--key-exchange", "rsa"], "--key-exchange is about TLS 1.2"),
+        (["--reference", "mutual", "--party", "client"], "--party is the side of a product: it needs its --profile"),
+        ([MUTUAL, "--all", "new", "-o", "a.svg"], "--all draws each handshake into its folder: --output is about one"),
+        ([MUTUAL, "--stream", "7"], "there is no such handshake to draw; there is tcp.stream 0\n"),
+        ([TWO, "--stream", "7"], "there is no such handshake to draw; there is tcp.stream 0, tcp.stream 1\n"),
+        ([MUTUAL, "--handshake", "1"], "there is no such handshake to draw; there is tcp.stream 0\n"),
         ([MUTUAL, "-o", "a.gif"], "its suffix says no format of diagrams"),
         ([MUTUAL, "-o", MUTUAL], "is a capture to read"),
         (["--reference", "mutual", "--profile", "nobody"], "there is no such profile"),
@@ -74,6 +84,14 @@ def test_wrong_use_is_one_line(capsys, arguments, said):
     assert main(["diagram", *arguments]) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
+
+
+def test_many_streams_are_not_all_named():
+    assert _streams([]) == "none"
+    made = [replace(report("mutual-tls12"), stream=number) for number in range(12)]
+    assert _streams(made).endswith("tcp.stream 8, tcp.stream 9, 2 more")
+    again = replace(made[0], handshake=2, transport="quic")
+    assert _streams([*made[:1], again]) == "tcp.stream 0, udp.stream 0 (handshakes 0 to 2)"
 
 
 def test_unreadable_capture(capsys, tmp_path):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from analyzer.cli.captures import Captures
 from analyzer.cli.messages import complain
@@ -31,6 +32,11 @@ from analyzer.errors import UsageError
 from analyzer.results import HandshakeReport
 
 _TERMINAL = "text"
+_TEXTBOOKS = frozenset(("tls", "key_exchange", "profile", "party"))
+"""Options that say what the textbook's handshake is like."""
+_LOOKS = frozenset(("theme", "width", "format_name", "output"))
+"""Options that say how and where to draw, whatever it is."""
+_MOST_NAMED = 10
 
 
 @click.command()
@@ -93,8 +99,7 @@ def command(
 ) -> None:
     """Run the command; the options that it does not name are the analysis's."""
     look = {"theme": theme, "width": width}
-    if (capture is None) == (reference is None):
-        raise UsageError("diagram needs a capture, or --reference")
+    _check(_given(ctx), capture, reference, tls)
     if reference is not None:
         _write(_reference(reference, tls, key_exchange, profile, party), output, format_name, look)
         return
@@ -105,13 +110,60 @@ def command(
     if folder is not None:
         _write_all(handshakes, Path(folder), format_name or "svg", look)
     else:
-        chosen = _choose(list(handshakes), stream, handshake, capture)
+        every = list(handshakes)
+        chosen = _choose(every, stream, handshake, capture)
         if chosen is not None:
             _write(chosen.diagram(), output, format_name, look)
         elif not captures.unreadable:
-            raise UsageError(f"{capture}: there is no such handshake to draw")
+            raise UsageError(f"{capture}: there is no such handshake to draw; there is {_streams(every)}")
     if captures.unreadable:
         ctx.exit(3)
+
+
+def _given(ctx: click.Context) -> dict[str, str]:
+    """The options that stand on the command line, by their parameters."""
+    return {
+        param.name: param.opts[-1]
+        for param in ctx.command.params
+        if isinstance(param, click.Option)
+        and param.name is not None
+        and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
+    }
+
+
+def _check(given: dict[str, str], capture: str | None, reference: str | None, tls: str) -> None:
+    """Refuse what would be ignored.
+
+    Raises:
+        UsageError: options are there that say nothing about what is to be drawn, or both things or neither are.
+    """
+    if capture is None and reference is None:
+        raise UsageError("diagram needs a capture, or --reference")
+    if capture is not None and reference is not None:
+        raise UsageError("--reference draws the textbook's handshake, and takes no capture")
+    others = _TEXTBOOKS if reference is None else given.keys() - _TEXTBOOKS - _LOOKS - {"reference"}
+    wrong = next((option for name, option in given.items() if name in others), None)
+    if wrong is not None:
+        about = "the textbook's handshake: it needs --reference" if reference is None else "a capture's handshakes"
+        raise UsageError(f"{wrong} is about {about}")
+    if tls == "1.3" and "key_exchange" in given:
+        raise UsageError("--key-exchange is about TLS 1.2: TLS 1.3 leaves no such choice")
+    if "party" in given and "profile" not in given:
+        raise UsageError("--party is the side of a product: it needs its --profile")
+    single = next((given[name] for name in ("stream", "handshake", "output") if name in given), None)
+    if "folder" in given and single is not None:
+        raise UsageError(f"--all draws each handshake into its folder: {single} is about one")
+
+
+def _streams(handshakes: list[HandshakeReport]) -> str:
+    """What there is to draw, the first ones by their names."""
+    most: dict[str, int] = {}
+    for one in handshakes:
+        name = words.stream(one.transport, one.stream)
+        most[name] = max(most.get(name, 0), one.handshake)
+    names = [f"{name} (handshakes 0 to {last})" if last else name for name, last in most.items()]
+    left = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED] + ([f"{left:,} more"] if left > 0 else [])) or "none"
 
 
 def _reference(authentication: Any, tls: Any, key_exchange: Any, profile: str | None, party: Any) -> Diagram:

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,9 +19,10 @@ import analyzer
 from analyzer.cli.commands import graph as command
 from analyzer.graph import columns as arranged
 from analyzer.graph import legible, writers
+from analyzer.graph.lanes import laned
 from analyzer.graph.writers import _page
 from analyzer.report.escape import visible
-from analyzer.results import CertificateReport, Endpoint
+from analyzer.results import CertificateReport, ChainReport, Endpoint
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 HOSTILE = "</script><script>pwned=1</script>\"'\\N]]>&amp;{}|\x1b]0;\x07\u202e\x00\u2028"
@@ -124,6 +126,36 @@ def test_graphviz_draws_the_dot(view):
     assert b"error" not in drawn.stderr.lower()
 
 
+def crossed():
+    """Chains of which links skip columns, to the right and to the left, or stay in one."""
+
+    def certificate(subject, issuer):
+        return CertificateReport(
+            f"CN={subject}", f"CN={issuer}", "0A", None, None, [], "EC", "ecdsa", subject.encode().hex().zfill(64),
+            False, not subject.startswith("leaf"),
+        )  # fmt: skip
+
+    a, b, c = certificate("A", "B"), certificate("B", "C"), certificate("C", "Root")
+    chains = [
+        ("Root", [certificate("leaf1", "A"), a, b, c]),
+        ("Root", [certificate("leaf2", "Root")]),
+        ("Root", [certificate("leaf3", "C"), c]),
+        ("X", [certificate("leaf4", "X"), certificate("X", "A"), a, b, c]),
+        ("Y", [certificate("leaf5", "Y"), certificate("Y", "Root")]),
+        ("Root", [c]),
+    ]
+    return capture(
+        *(
+            handshake(
+                server=Endpoint(f"198.51.100.{number}", 443),
+                certificates={"server": sent, "client": []},
+                chain={"server": ChainReport("pass", f"CN={anchor}", []), "client": None},
+            )
+            for number, (anchor, sent) in enumerate(chains)
+        )
+    )
+
+
 # The picture
 
 
@@ -131,15 +163,33 @@ def overlap(one, other):
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
+def along(curve):
+    """Points of a curve, by De Casteljau."""
+    reach = _page.LOOP if curve.loop else (curve.x2 - curve.x1) / 2
+    ends = (curve.x1, curve.y1), (curve.x2, curve.y2)
+    bends = (curve.x1 + reach, curve.y1), (curve.x2 + (reach if curve.loop else -reach), curve.y2)
+    for step in range(101):
+        points = [ends[0], *bends, ends[1]]
+        while len(points) > 1:
+            points = [tuple(a + (b - a) * step / 100 for a, b in zip(*two, strict=True)) for two in pairwise(points)]
+        yield points[0]
+
+
 @pytest.mark.parametrize(
-    "report", [fleet(), fleet(4, 90), capture(*map(named, NAMES))], ids=["fleet", "servers", "names"]
+    "report",
+    [fleet(), fleet(4, 90), capture(*map(named, NAMES)), crossed()],
+    ids=["fleet", "servers", "names", "crossed"],
 )
 def test_nothing_overlaps_or_leaves_the_page(report, view):
-    picture = legible.ordered(legible.limited(arranged.columns(analyzer.graph(report, view=view))))
-    page = _page.arrange(picture, "a note").page
+    picture = legible.ordered(laned(legible.limited(arranged.columns(analyzer.graph(report, view=view)))))
+    made = _page.arrange(picture, "a note")
+    page = made.page
     cards = [item for item in page.items if isinstance(item, _page.Box) and item.fill == "card"]
     boxes = [(card.x, card.y, card.x + card.width, card.y + card.height) for card in cards]
-    assert len(boxes) == len(picture.cards)
+    assert len(boxes) == len([card for card in picture.cards if not card.leads_to])
+    for x, y in (point for curve in made.curves for point in along(curve)):
+        assert 0 <= x <= page.width and 0 <= y <= page.height
+        assert not [1 for left, top, right, bottom in boxes if left + 0.1 < x < right - 0.1 and top < y < bottom]
     assert not [1 for at, one in enumerate(boxes) for other in boxes[:at] if overlap(one, other)]
     texts = []
     for item in page.items:
@@ -156,6 +206,16 @@ def test_nothing_overlaps_or_leaves_the_page(report, view):
                 assert text[2] <= box[2] and text[3] <= box[3]
     inside = [text for text in texts if any(box[0] <= text[0] < box[2] and box[1] <= text[1] < box[3] for box in boxes)]
     assert not [1 for at, one in enumerate(inside) for other in inside[:at] if overlap(one, other)]
+
+
+def test_links_pass_columns_in_lanes_and_end_where_they_did():
+    whole = arranged.columns(analyzer.graph(crossed(), view="trust"))
+    picture = laned(whole)
+    column = {card.key: card.column for card in picture.cards}
+    assert {abs(column[link.target] - column[link.source]) for link in whole.links} >= {0, 1, 2, 3}
+    assert {column[link.target] - column[link.source] for link in picture.links} == {-1, 0, 1}
+    assert [card for card in picture.cards if not card.leads_to] == whole.cards
+    assert [picture.rows(card) for card in whole.cards] == [whole.rows(card) for card in whole.cards]
 
 
 def test_what_is_not_shown_one_by_one_is_said():

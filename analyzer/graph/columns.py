@@ -36,6 +36,8 @@ class Card:
     """What it is one of."""
     tag: str = ""
     """Why it is special."""
+    leads_to: str = ""
+    """No card but a lane between cards, for links that pass this column: key of the card that they lead to."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -5,8 +5,9 @@ links add up to the same.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from analyzer.graph.columns import Card, Columns, Link
 from analyzer.report import words
@@ -38,10 +39,10 @@ def limited(whole: Columns, most: int = MOST) -> Columns:
             groups.setdefault(stands_for[card.key], []).append(card)
         cards = [card for card in cards if card.column != column]
         cards += [found[0] if len(found) == 1 else _group(key, found) for key, found in groups.items()]
-        links = _joined(links, stands_for)
+        links = joined(links, stands_for)
         for key in (key for key, found in groups.items() if len(found) > 1):
             if len({link.label for link in links if link.target == key}) > _LABELS:
-                links = _joined((_coarse(link) if link.target == key else link for link in links), {})
+                links = joined(_coarse(link) if link.target == key else link for link in links)
     return replace(whole, cards=cards, links=links)
 
 
@@ -79,7 +80,7 @@ def _group(key: str, cards: list[Card]) -> Card:
     return Card(key, cards[0].column, title, lines, sum(card.weight for card in cards), members, cards[0].noun)
 
 
-def _joined(links: Iterable[Link], stands_for: dict[str, str]) -> list[Link]:
+def joined(links: Iterable[Link], stands_for: Mapping[str, str] = MappingProxyType({})) -> list[Link]:
     """Links between the cards that stand for others, those of the same label as one."""
     made: dict[tuple[str, ...], Link] = {}
     for link in links:

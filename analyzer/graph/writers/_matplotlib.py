@@ -12,9 +12,10 @@ from analyzer.diagram.renderers import _fonts, _matplotlib
 from analyzer.diagram.renderers._theme import THEMES
 from analyzer.diagram.sequence import Theme
 from analyzer.graph.columns import Columns, columns
+from analyzer.graph.lanes import laned
 from analyzer.graph.legible import MOST, limited, ordered
 from analyzer.graph.model import Graph
-from analyzer.graph.writers._page import Curve, arrange
+from analyzer.graph.writers._page import LOOP, Curve, arrange
 from analyzer.report import words
 
 _BEHIND = -1
@@ -23,7 +24,7 @@ _BEHIND = -1
 def draw(graph: Graph, kind: Literal["svg", "png"], theme: Theme) -> bytes:
     """A graph as an SVG document, or as a PNG image of twice a screen's resolution."""
     whole = columns(graph)
-    made = arrange(ordered(limited(whole)), _note(whole))
+    made = arrange(ordered(laned(limited(whole))), _note(whole))
     out = BytesIO()
     metadata: dict[str, Any] = {"Title": _fonts.clean(graph.title), "Date": None, "Creator": None}
     if kind == "png":
@@ -40,8 +41,8 @@ def draw(graph: Graph, kind: Literal["svg", "png"], theme: Theme) -> bytes:
 
 
 def _patch(curve: Curve, color: str) -> PathPatch:
-    reach = 46.0 if curve.back else (curve.x2 - curve.x1) / 2
-    bends = (curve.x1 + reach, curve.y1), (curve.x2 + reach if curve.back else curve.x2 - reach, curve.y2)
+    reach = LOOP if curve.loop else (curve.x2 - curve.x1) / 2
+    bends = (curve.x1 + reach, curve.y1), (curve.x2 + reach if curve.loop else curve.x2 - reach, curve.y2)
     path = Path([(curve.x1, curve.y1), *bends, (curve.x2, curve.y2)], [Path.MOVETO, *[Path.CURVE4] * 3])
     patch = PathPatch(path, facecolor="none", edgecolor=color, linewidth=curve.width, alpha=0.8, zorder=_BEHIND)
     if curve.dashed:

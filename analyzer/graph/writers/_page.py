@@ -1,6 +1,7 @@
 """Where on the page does each card and link of a graph stand? From columns to shapes and texts with coordinates."""
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise, zip_longest
 from math import log2
 
 from analyzer.diagram.renderers import _fonts
@@ -18,12 +19,16 @@ _BETWEEN, _FARTHEST = 13.0, 64.0
 """Space between two cards, at least and at most."""
 _APART, _CLOSE, _MANY = 12.0, 5.0, 14
 """Space between the ends of links, and where there are many."""
+_LANE, _LANES = 6.0, 5.0
+"""Height of a lane, and space between two of them."""
 _HEAD = 7.0
 """Length of an arrow's head."""
 _COUNT = 36.0
 """Room of a number at the right of a card."""
 _STEEPEST = 0.13
 """The gap between columns as a part of their height, for links that are not too steep."""
+LOOP = 46.0
+"""How far the bends of a loop reach out of its column."""
 COLORS: dict[str, Color] = {
     "mutual": "good",
     "one_way": "encrypted",
@@ -37,7 +42,7 @@ COLORS: dict[str, Color] = {
 
 @dataclass(slots=True, frozen=True)
 class Curve:
-    """A line that leaves a card to the right and comes to another from the left."""
+    """A line between two cards or lanes, most often from the right side of one to the left side of the next."""
 
     x1: float
     y1: float
@@ -46,8 +51,8 @@ class Curve:
     color: Color
     width: float
     dashed: bool
-    back: bool = False
-    """It ends on the right of a card that is not farther right."""
+    loop: bool = False
+    """It begins and ends on the right side of the same column, and reaches out by `LOOP`."""
 
 
 @dataclass(slots=True)
@@ -75,6 +80,9 @@ class _Set:
         """At which height links of a label and tone arrive."""
         self._items: list[Text | Disc] = []
         self._bottom = _PAD - 3
+        if card.leads_to:
+            self.height = _LANE
+            return
         self._lines(card.title, _NAME, "ink", bold=True)
         for line in card.lines:
             self._lines(line, _BODY, "dim")
@@ -113,7 +121,9 @@ class _Set:
         self.ends = {key: y + end for key, end in self.ends.items()}
 
     def items(self) -> list[Item]:
-        """The card and all on it, on the page."""
+        """The card and all on it, on the page; of a lane nothing."""
+        if self.card.leads_to:
+            return []
         sheet = Box(self.x, self.y, self.width, self.height, "card", "rule", 6)
         below = replace(sheet, x=self.x + 4, y=self.y + 4, fill="band")
         moved = [replace(item, x=item.x + self.x, y=item.y + self.y) for item in self._items]
@@ -128,11 +138,14 @@ class _Layout:
         self.card_width, self.gap = (290.0, 220.0) if few else (226.0, 110.0)
         self.items: list[Item] = []
         self.curves: list[Curve] = []
+        self.lanes = {card.key: card.leads_to for card in picture.cards if card.leads_to}
+        """Of each lane the card that it leads to."""
         self.ending: dict[tuple[str, str, str], int] = {}
         """How many links end in each row."""
         for link in picture.links:
-            key = link.target, link.label, link.tone
-            self.ending[key] = self.ending.get(key, 0) + 1
+            if link.source not in self.lanes:
+                key = self._row(link)
+                self.ending[key] = self.ending.get(key, 0) + 1
 
     def page(self) -> GraphPage:
         """Head, columns, links."""
@@ -148,7 +161,12 @@ class _Layout:
             self.items += each.items()
         for each in cards.values():
             self._links(each, cards)
-        return GraphPage(Page(self._right + _MARGIN, top + tallest + _MARGIN, self.items), self.curves)
+        looped = any(curve.loop and curve.x1 >= self._right for curve in self.curves)
+        right = self._right + (LOOP * 0.75 if looped else 0)  # a curve comes that near to its bends
+        return GraphPage(Page(right + _MARGIN, top + tallest + _MARGIN, self.items), self.curves)
+
+    def _row(self, link: Link) -> tuple[str, str, str]:
+        return self.lanes.get(link.target, link.target), link.label, link.tone
 
     def _all(self) -> range:
         return range(len(self.picture.heads))
@@ -198,19 +216,30 @@ class _Layout:
         y = source.y + source.height / 2 - room / 2
         for end, link in arriving:
             self._link(source, cards[link.target], link, y, end)
-            if link.label and self.ending[link.target, link.label, link.tone] > 1 and len(arriving) <= _MANY:
+            told = link.label and source.card.key not in self.lanes
+            if told and self.ending[self._row(link)] > 1 and len(arriving) <= _MANY:
                 self._text(source.x + source.width + 6, y - 2.5, times(link.count), _SMALL, "dim")
             y += room / max(len(arriving) - 1, 1)
 
     def _link(self, source: _Set, target: _Set, link: Link, y1: float, y2: float) -> None:
         width = min(1.1 + 0.45 * log2(max(link.count, 1)), 4.5)
-        back = target.card.column <= source.card.column
-        x2 = target.x + target.width if back else target.x
-        begun = x2 + (_HEAD if back else -_HEAD)
-        color = COLORS[link.tone]
-        self.curves.append(Curve(source.x + source.width, y1, begun, y2, color, width, link.line == "dashed", back))
+        color, dashed = COLORS[link.tone], link.line == "dashed"
+        # Issuers stand farther right, but for those that certify each other, or an anchor.
+        ahead, behind = target.card.column > source.card.column, target.card.column < source.card.column
+        begin, leave = source.x, source.x + source.width
+        come, head = target.x, -_HEAD
+        if behind:
+            begin, leave = leave, begin
+        if not ahead:
+            come, head = target.x + target.width, _HEAD
+        if source.card.leads_to:
+            self.curves.append(Curve(begin, y1, leave, y1, color, width, dashed))
+        if target.card.leads_to:
+            self.curves.append(Curve(leave, y1, come, y2, color, width, dashed))
+            return
+        self.curves.append(Curve(leave, y1, come + head, y2, color, width, dashed, not ahead and not behind))
         half = max(3.0, width)
-        self.items.append(Shape(((x2, y2), (begun, y2 - half), (begun, y2 + half)), color))
+        self.items.append(Shape(((come, y2), (come + head, y2 - half), (come + head, y2 + half)), color))
 
     def _text(self, x: float, y: float, text: str, size: float, color: Color, bold: bool = False) -> None:
         self.items.append(Text(x, y, text, size, color, bold))
@@ -240,6 +269,8 @@ def _details(row: Row) -> str:
 
 
 def _arrives(target: _Set, link: Link) -> float:
+    if target.card.leads_to:
+        return target.y + target.height / 2
     return target.ends.get((link.label, link.tone), target.y + _PAD + _NAME * _LEADING / 2)
 
 
@@ -248,10 +279,15 @@ def _stack(column: list[_Set], x: float, top: float, room: float) -> None:
     free = room - sum(each.height for each in column)
     between = min(max(free / (len(column) + 1), _BETWEEN), _FARTHEST)
     y = top + (room - _stacked(column, between)) / 2
-    for each in column:
+    for each, after in zip_longest(column, column[1:]):
         each.place(x, y)
-        y += each.height + between
+        y += each.height + _gap(each, after, between)
 
 
 def _stacked(column: list[_Set], between: float) -> float:
-    return sum(each.height for each in column) + between * max(len(column) - 1, 0)
+    return sum(each.height for each in column) + sum(_gap(*two, between) for two in pairwise(column))
+
+
+def _gap(one: _Set, other: _Set | None, between: float) -> float:
+    """Space between two of a column: lanes lie close together."""
+    return _LANES if one.card.leads_to and other is not None and other.card.leads_to else between

@@ -5,7 +5,9 @@ from struct import pack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from talk import Talk, alert, capture
 
+from analyzer import api
 from analyzer.tls.preambles import deframer, follow, recognize
 
 HELLO = bytes.fromhex("160301002d010000290303") + bytes(32) + bytes.fromhex("00000213010100")
@@ -108,3 +110,22 @@ def test_a_load_balancer_that_could_not_verify_the_clients_certificate() -> None
     prologue = follow(b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + pack(">H", len(body)) + body + HELLO, b"")
     assert prologue.state == "tls"
     assert prologue.preambles[0].says.endswith("showed a certificate (eva), which it could not verify.")
+
+
+@pytest.mark.parametrize(
+    ("name", "opens", "answer"),
+    [
+        ("proxy-protocol", b"PROXY TCP4 192.0.2.1 198.51.100.2 52176 443\r\n", b""),
+        ("http-connect", b"CONNECT a.example:443 HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"),
+        ("socks4", b"\4\1\1\xbb\xc0\0\2\1\0", b"\0\x5a" + bytes(6)),
+    ],
+)
+def test_plaintext_behind_a_tunnel_is_what_the_client_sent(name: str, opens: bytes, answer: bytes) -> None:
+    """What opened the way is no plaintext where TLS is due: a balancer's header, or what a proxy was asked."""
+    talk = Talk().open().send("client", opens)
+    talk = talk.send("server", answer) if answer else talk
+    talk = talk.send("client", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").send("server", alert(2, 10)).fin("server")
+    [report] = api.analyze(capture(talk.segments), trust="none").handshakes
+    assert (report.preamble, report.root_cause) == (name, "plaintext-on-tls-port")
+    assert report.evidence[0].says == "The client sent no ClientHello but 'GET / HTTP/1.1'."
+    assert "'GET / HTTP/1.1'" in report.findings[0].summary

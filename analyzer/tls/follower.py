@@ -285,7 +285,9 @@ class Follower:
             if self._begin_with_hello(direction, early[direction]):
                 return
         size = max(len(prefix) for prefix in prefixes)
-        self.heads = [prefix[:_HEAD_BYTES] for prefix in prefixes]
+        # A PROXY header, or what opened a tunnel, is not what came instead of TLS.
+        skipped = {client: prologue.client, 1 - client: prologue.server} if prologue.state == "unknown" else {}
+        self.heads = [prefix[skipped.get(d, 0) :][:_HEAD_BYTES] for d, prefix in enumerate(prefixes)]
         whole = all(self._is_synchronized(d) and not _starts_with_gap(early[d]) for d in (0, 1) if early[d])
         # As long as one side says little and the other nothing, that may still make sense of it.
         is_settled = prologue.is_settled and (all(prefixes) or size >= _MONOLOGUE_BYTES)

@@ -276,6 +276,40 @@ def test_attempt_that_never_became_tls(capture):
     assert (diagram.steps[0].lost) == (capture == "connection-unanswered")
 
 
+def in_clear(one, said):
+    return replace(one, carrier=replace(one.carrier, heads={**one.carrier.heads, "server": said}))
+
+
+def test_answer_that_is_no_tls_is_drawn():
+    diagram = drawn("tls-on-plaintext-port")
+    keys = [one.key for one in diagram.steps]
+    assert keys == ["client_hello", "answer", "closed", "end"]
+    answer = step(diagram, "answer")
+    assert answer.title == "In clear: 'HTTP/1.1 400 Bad Request'" and answer.frame is None
+    assert (answer.sender, answer.tone) == ("server", "bad")
+    original = report("tls-on-plaintext-port")
+    assert "may have said it first" in step(in_clear(original, b"SSH-2.0-X\r\n").diagram(), "answer").meaning
+    assert step(in_clear(original, b"\xff" * 99).diagram(), "answer").title.endswith("\\xff'…")
+    for said in (b"", b"\x15\x03\x03\x00\x02\x02\x28"):
+        assert "answer" not in [one.key for one in in_clear(original, said).diagram().steps]
+
+
+def test_answer_to_something_else_than_a_hello_is_drawn():
+    original = report("plaintext-on-tls-port")
+    assert [one.key for one in original.diagram().steps] == ["connect", "attempt", "answer", "closed", "end"]
+    assert step(original.diagram(), "answer").title == "In clear: 'HTTP/1.1 400 Bad Request'"
+    with_alert = in_clear(original, b"\x15\x03\x03\x00\x02\x02\x28").diagram()
+    assert step(with_alert, "answer").title == "Answers with TLS"
+    assert "answer" not in [one.key for one in in_clear(original, b"").diagram().steps]
+
+
+@pytest.mark.parametrize("capture", NAMES)
+def test_answer_in_clear_is_none_to_a_handshake_that_goes_on(capture):
+    for one in reports(capture):
+        answers = [step.key for step in one.diagram().steps].count("answer")
+        assert answers == (capture in ("tls-on-plaintext-port.pcap", "plaintext-on-tls-port.pcap"))
+
+
 def test_decrypted_messages_are_drawn_like_clear_ones():
     clear, hidden = report("mutual-tls12"), report("mutual-tls13")
     facts = _copy(hidden.facts)

@@ -93,6 +93,9 @@ def _attempt(report: HandshakeReport) -> list[Step]:
         )
         for seen in report.evidence
     ]
+    answer = details.answer_in_clear(report)
+    if answer is not None:
+        made.append(replace(answer, phase=words.BEFORE))
     closed = report.closed_by
     if closed is not None and closed.how == "fin":
         title = words.closing(closed)

@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator
 
 from analyzer.diagram import words
-from analyzer.diagram.sequence import Line, Mark
+from analyzer.diagram.sequence import Line, Mark, Step
 from analyzer.pki.der import DerError
 from analyzer.pki.names import Name
 from analyzer.results import CertificateReport, ChainReport, HandshakeReport, ProofReport, Sender
 from analyzer.tls import messages, registry
 from analyzer.tls.handshake import Handshake, Sent
+from analyzer.tls.preambles import begins_tls
 
 _SHOWN = 3
 _LONGEST = 400
+_FIRST_LINE = 60
 _MARKS: dict[str, Mark] = {"pass": "verified", "fail": "failed", "undetermined": "unchecked"}
 
 
@@ -25,6 +27,27 @@ def lines(sent: Sent, report: HandshakeReport) -> tuple[Line, ...]:
     if isinstance(sent.message, messages.Unknown):  # a reserved type may have the name of a message
         return ()
     return tuple(made(sent, report)) if made else ()
+
+
+def answer_in_clear(report: HandshakeReport) -> Step | None:
+    """What the server says where a ClientHello, or something else than one, gets no ServerHello; None: nothing, or TLS.
+
+    Of first bytes that are no TLS no frame is known. HTTP answers; other protocols may greet before.
+    """
+    facts: Handshake | None = report.facts
+    said = report.carrier.heads["server"] if report.carrier is not None and not report.preamble else b""
+    if not said or (facts is not None and facts.server_hello is not None):
+        return None
+    if begins_tls(said) is not False:
+        if facts is not None:
+            return None
+        title, meaning = "Answers with TLS", ""
+    else:
+        line = said.splitlines()[0] if said.splitlines() else said
+        shown = repr(line[:_FIRST_LINE].decode("ascii", "backslashreplace"))
+        title = f"In clear: {shown}{'…' if len(line) > _FIRST_LINE else ''}"
+        meaning = words.ANSWERS_IN_CLEAR if said.startswith(b"HTTP/") else words.SPEAKS_IN_CLEAR
+    return Step(kind="message", key="answer", title=title, meaning=meaning, sender="server", tone="bad")
 
 
 def signature(

@@ -61,6 +61,8 @@ class Story:
         """All but the conclusion."""
         self._beginning()
         holes = sorted(self.facts.holes, key=lambda hole: hole[1].frame) if self.facts else []
+        hellos = [event for event in self.events if event.names == ("client_hello",)]
+        answer = details.answer_in_clear(self.report)
         before: Event | None = None
         for number, event in enumerate(self.events):
             if len(self.made) >= _MOST_STEPS:
@@ -76,6 +78,8 @@ class Story:
             self.made.append(self._step(event))
             self._remember(event)
             self._notes_after(event)
+            if answer is not None and event is hellos[-1]:
+                self.made.append(replace(answer, phase=self.phase))
             before = event
         for sender, hole in holes:
             self._hole(sender, hole.reason)

@@ -144,6 +144,8 @@ RENEGOTIATED = "Perhaps a new handshake inside of this one: it cannot be read wi
 HIDDEN = "Handshake messages that cannot be read without the keys"
 EARLY = "Application data under the pre-shared key, sent before the server has answered"
 DECLINED = "The client has no certificate to show, and declines"
+ANSWERS_IN_CLEAR = "What the server answers is no TLS"
+SPEAKS_IN_CLEAR = "What the server says is no TLS; it may have said it first"
 CLOSED_SILENTLY = "Without an alert, in the midst of the handshake"
 USERS_LOG_IN_HERE = "TLS authenticates the machines; users authenticate here, for example with OAuth"
 

@@ -261,6 +261,23 @@ def test_a_card_is_followed_and_let_go(opened):
     browser.until("document.querySelectorAll('.card').length === 18")
 
 
+def test_no_line_runs_behind_a_card(opened):
+    browser = opened(crossed(), "trust", width=2600)
+    assert browser.run("document.querySelectorAll('#lines polygon').length") == len(
+        arranged.columns(analyzer.graph(crossed(), view="trust")).links
+    )
+    hidden = """[...document.querySelectorAll('#lines path')].filter((path) => {
+        const origin = document.getElementById('graph').getBoundingClientRect();
+        const boxes = [...document.querySelectorAll('.card')].map((one) => one.getBoundingClientRect());
+        return [...Array(101).keys()].some((step) => {
+            const point = path.getPointAtLength(path.getTotalLength() * step / 100);
+            const [x, y] = [point.x + origin.left, point.y + origin.top];
+            return boxes.some(({left, right, top, bottom}) => left + 1 < x && x < right - 1 && top < y && y < bottom);
+        });
+    }).length"""
+    assert browser.run(hidden) == 0
+
+
 def test_verdicts_are_chosen_and_names_searched(opened):
     browser = opened(fleet(12, 6))
     browser.run("document.querySelector('[data-tone=mutual]').click()")

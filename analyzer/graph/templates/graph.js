@@ -78,9 +78,11 @@ function show() {
   const columns = sections.map((_, column) => found.filter((card) => card.column === column)
     .map((card) => [urgent(card), card]).sort(([one, left], [other, right]) => other - one || right.weight - left.weight || left.at - right.at).map(([, card]) => card));
   const shown = columns.map((column, at) => column.slice(0, limits[at]));
-  arrange(shown, tones);
+  const { hops, lanes } = routed(shown, tones);
+  const stations = shown.map((column, at) => [...column, ...lanes.filter((lane) => lane.column === at)]);
+  arrange(stations, hops);
   sections.forEach((section, at) => {
-    section.querySelector("ul").replaceChildren(...shown[at].map((card) => draw(card, tones)));
+    section.querySelector("ul").replaceChildren(...stations[at].map((each) => (each.lane ? each.item : draw(each, tones))));
     const left = columns[at].length - shown[at].length;
     const more = section.querySelector(".more");
     more.hidden = left === 0;
@@ -93,21 +95,57 @@ function show() {
     hidden ? `${hidden.toLocaleString("en")} not shown` : "",
     behind ? `${behind.toLocaleString("en")} below` : "",
   ].filter(Boolean).join(" · ");
-  connect(shown, tones);
+  connect(stations.flat(), hops, tones);
 }
 
-function arrange(columns, tones) {
+function routed(columns, tones) {
+  // The ways of links from column to column: where one skips columns, it has a lane there and passes no card behind.
+  // Links of one kind that lead to the same card share their lanes.
+  const there = new Set(columns.flat());
+  const lanes = new Map();
+  const hops = new Map();
+  const lane = (column, link) => {
+    const key = `${column} ${link.target.at} ${link.label} ${kind(link)}`;
+    if (!lanes.has(key)) lanes.set(key, { lane: true, column, at: cards.length + lanes.size, item: h("li", { class: "lane", "aria-hidden": "true" }) });
+    return lanes.get(key);
+  };
+  for (const card of there) {
+    for (const link of card.leaving.filter((one) => tones(one) && there.has(one.target))) {
+      const step = Math.sign(link.target.column - card.column);
+      let from = card;
+      do {
+        const to = from.column + step === link.target.column ? link.target : lane(from.column + step, link);
+        const key = `${from.at} ${to.at} ${link.label} ${kind(link)}`;
+        if (!hops.has(key)) hops.set(key, { from, to, links: [], count: 0 });
+        const hop = hops.get(key);
+        hop.links.push(link);
+        hop.count += link.count;
+        from = to;
+      } while (from !== link.target);
+    }
+  }
+  return { hops: [...hops.values()], lanes: [...lanes.values()] };
+}
+
+function by(end, hops) {
+  const found = new Map();
+  for (const hop of hops) found.set(hop[end], found.get(hop[end]) ?? []).get(hop[end]).push(hop);
+  return found;
+}
+
+function arrange(columns, hops) {
   // Each card at the mean place of those it is linked with, so that few lines cross.
   const place = new Map();
   const settle = (column) => column.forEach((card, at) => place.set(card, at / Math.max(column.length - 1, 1)));
   columns.forEach(settle);
+  const leaving = by("from", hops), arriving = by("to", hops);
   for (let sweep = 0; sweep < 6; sweep++) {
-    const [ends, other] = sweep % 2 ? ["arriving", "source"] : ["leaving", "target"];
+    const [near, other] = sweep % 2 ? [arriving, "from"] : [leaving, "to"];
     for (const column of sweep % 2 ? columns : [...columns].reverse()) {
       const mean = new Map(column.map((card) => {
-        const near = card[ends].filter((link) => tones(link) && place.has(link[other]));
-        const total = near.reduce((sum, link) => sum + link.count, 0);
-        return [card, total ? near.reduce((sum, link) => sum + place.get(link[other]) * link.count, 0) / total : place.get(card)];
+        const linked = near.get(card) ?? [];
+        const total = linked.reduce((sum, hop) => sum + hop.count, 0);
+        return [card, total ? linked.reduce((sum, hop) => sum + place.get(hop[other]) * hop.count, 0) / total : place.get(card)];
       }));
       column.sort((left, right) => mean.get(left) - mean.get(right) || left.at - right.at);
       settle(column);
@@ -150,28 +188,27 @@ function draw(card, tones) {
 
 let redraw = () => {};
 
-function connect(shown, tones) {
-  const there = new Set(shown.flat());
+function connect(stations, hops, tones) {
+  const leaving = by("from", hops);
   redraw = () => {
     const origin = element("graph").getBoundingClientRect();
     const box = (node) => {
       const { left, right, top, bottom } = node.getBoundingClientRect();
       return { left: left - origin.left, right: right - origin.left, middle: (top + bottom) / 2 - origin.top, top: top - origin.top, height: bottom - top };
     };
-    const places = new Map([...there].map((card) => [card, box(card.item)]));
-    const arrives = (link) => {
-      const row = [...link.target.item.querySelectorAll("[data-row]")].find((each) => each.dataset.row === `${link.tone} ${link.label}`);
-      return row ? box(row).middle : places.get(link.target).top + 20;
+    const places = new Map(stations.map((each) => [each, box(each.item)]));
+    const arrives = ({ to, links: [link] }) => {
+      if (to.lane) return places.get(to).middle;
+      const row = [...to.item.querySelectorAll("[data-row]")].find((each) => each.dataset.row === `${link.tone} ${link.label}`);
+      return row ? box(row).middle : places.get(to).top + 20;
     };
     const drawn = [];
-    for (const card of there) {
-      const leaving = card.leaving.filter((link) => tones(link) && there.has(link.target))
-        .map((link) => ({ link, y: arrives(link) })).sort((left, right) => left.y - right.y);
-      const place = places.get(card);
-      const apart = Math.min(APART, (place.height - 14) / Math.max(leaving.length - 1, 1));
-      leaving.forEach(({ link, y }, at) => {
-        const start = place.middle + (at - (leaving.length - 1) / 2) * apart;
-        drawn.push(line(link, place.right, start, places.get(link.target), y));
+    for (const [from, away] of leaving) {
+      const sorted = away.map((hop) => ({ hop, y: arrives(hop) })).sort((left, right) => left.y - right.y);
+      const place = places.get(from);
+      const apart = Math.min(APART, (place.height - 14) / Math.max(sorted.length - 1, 1));
+      sorted.forEach(({ hop, y }, at) => {
+        drawn.push(line(hop, place, place.middle + (at - (sorted.length - 1) / 2) * apart, places.get(hop.to), y));
       });
     }
     element("lines").replaceChildren(...drawn);
@@ -180,17 +217,22 @@ function connect(shown, tones) {
   redraw();
 }
 
-function line(link, x1, y1, target, y2) {
-  const width = Math.min(1.3 + 0.5 * Math.log2(Math.max(link.count, 1)), 5);
-  const back = target.left < x1;
-  const x2 = back ? target.right : target.left;
-  const end = back ? x2 + 8 : x2 - 8;
-  const reach = back ? 50 : (end - x1) / 2;
+function line(hop, from, y1, to, y2) {
+  const [link] = hop.links;
+  const width = Math.min(1.3 + 0.5 * Math.log2(Math.max(hop.count, 1)), 5);
+  const ahead = hop.to.column > hop.from.column;
+  const behind = hop.to.column < hop.from.column;
+  const [begin, leave] = behind ? [from.right, from.left] : [from.left, from.right];
+  const come = ahead ? to.left : to.right;
+  const end = hop.to.lane ? come : ahead ? come - 8 : come + 8;
+  const loop = !ahead && !behind;
+  const reach = loop ? 50 : (end - leave) / 2;
   const half = Math.max(3.5, width);
+  const start = hop.from.lane ? `M${begin} ${y1}H${leave}` : `M${leave} ${y1}`;
   const group = svg("g", { class: shade(link.tone) },
-    svg("path", { class: link.line, "stroke-width": width, d: `M${x1} ${y1}C${x1 + reach} ${y1} ${back ? end + reach : end - reach} ${y2} ${end} ${y2}` }),
-    svg("polygon", { points: `${x2},${y2} ${end},${y2 - half} ${end},${y2 + half}` }));
-  group.link = link;
+    svg("path", { class: link.line, "stroke-width": width, d: `${start}C${leave + reach} ${y1} ${loop ? end + reach : end - reach} ${y2} ${end} ${y2}` }),
+    ...(hop.to.lane ? [] : [svg("polygon", { points: `${come},${y2} ${end},${y2 - half} ${end},${y2 + half}` })]));
+  group.links = hop.links;
   return group;
 }
 
@@ -202,7 +244,7 @@ function light(card, tones) {
   if (!card) return;
   const near = along(card, tones);
   for (const each of cards) each.item?.classList.toggle("lit", near.has(each));
-  for (const group of element("lines").children) group.classList.toggle("lit", near.has(group.link.source) && near.has(group.link.target));
+  for (const group of element("lines").children) group.classList.toggle("lit", group.links.some((link) => near.has(link.source) && near.has(link.target)));
 }
 
 // The reader

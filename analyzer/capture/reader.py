@@ -4,7 +4,7 @@ import builtins
 from collections.abc import Iterator
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from analyzer.capture.source import Input, Source
 from analyzer.errors import FormatError
 from analyzer.issues import Issues
 from analyzer.settings import Limits
-
-if TYPE_CHECKING:
-    from analyzer.capture.mapped import Mapped
 
 Secret = tuple[int, bytes]
 """Type (`pcapng.TLS_KEY_LOG`, …) and bytes of a decryption secret."""
@@ -60,7 +57,6 @@ class Capture:
         if self._source.size is not None and self._source.compression is None:
             capacity = min(capacity, self._source.size + _CHUNK)  # small files are many, and memory costs time
         self._allocate(capacity)
-        self._mapped = self._source.mapped(least=capacity + _SLACK)
         try:
             self._format = self._open()
             self._start = self._format.start
@@ -161,29 +157,12 @@ class Capture:
         self._buffer = np.zeros(capacity + _SLACK, np.uint8)
 
     def _fill(self, need: int) -> bool:
-        """Have more bytes in the buffer than what is left there; False where the input has ended.
+        """Move what is left to the buffer's start and read on, of a regular file until the buffer is full.
 
-        The buffer has room for `need` bytes then. Of a regular file it is full, but at the end.
+        The buffer grows to `need` bytes where it is smaller. False where the input has ended.
         """
-        if self._mapped is not None and self._look(self._mapped, need):
-            return True
-        return self._read(need)
-
-    def _look(self, mapped: "Mapped", need: int) -> bool:
-        """Look at the file where it lies instead of reading on; False, for good, where that does not go (on)."""
-        at = self._base + self._start
-        window = mapped.window(at, max(need, self._capacity) + _SLACK)
-        self._base, self._start, self._end = at, 0, 0
-        if window is None:
-            self._mapped = None
-            self._allocate(self._capacity)
-        else:
-            self._buffer, self._end = window, len(window) - _SLACK
-        self._source.seek(at + self._end)
-        return window is not None
-
-    def _read(self, need: int) -> bool:
-        """Move what is left to the buffer's start and read on."""
+        # Mapping the file would save the copy, a sixth of the time at best. But whoever cuts it short would kill us
+        # (SIGBUS), and a lease against that (`F_SETLEASE`) makes others wait, and is lost after 45 seconds.
         left = self._buffer[self._start : self._end]
         if need > self._capacity:
             self._allocate(need)

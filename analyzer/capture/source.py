@@ -20,8 +20,6 @@ from analyzer.issues import Issues
 if TYPE_CHECKING:
     from scapy.plist import PacketList
 
-    from analyzer.capture.mapped import Mapped
-
 Input = Union[str, os.PathLike[str], bytes, bytearray, memoryview, BinaryIO, "PacketList"]
 """What `Source` opens: a path, `-` for stdin, the capture itself, a binary file object, or Scapy's packets."""
 
@@ -171,22 +169,6 @@ class Source:
             message = f"It expands more than {self._expansion} times, like a bomb, and was not read on."
             self._issues.add("expansion", message)
         return True
-
-    def mapped(self, *, least: int) -> "Mapped | None":
-        """A way to look at the bytes where they are; None where there are fewer than `least`, or it cannot be had."""
-        if not self._owned or self._stream is not None or (self.size or 0) < least:
-            return None
-        from analyzer.capture.mapped import Mapped
-
-        try:
-            return Mapped(self._file)
-        except OSError:
-            return None
-
-    def seek(self, position: int) -> None:
-        """Read on from there, of a file that can be `mapped`."""
-        self._file.seek(position)
-        self._head, self.position = b"", position
 
     def wait(self, seconds: float) -> bool:
         """Whether a live input has more within so many seconds (or has ended)."""

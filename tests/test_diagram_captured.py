@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from drawn import NAMES, drawn, report, reports, textbook
+from talk import AES_256_GCM_SHA384, client_hello, tls13
 
 from analyzer.diagram.sequence import Line, Step, seconds
 from analyzer.results import CheckReport, Finding, HandshakeReport
@@ -121,6 +122,39 @@ def test_inferred_message_of_several_records_is_one_step():
     assert Line("2 records", f"16,401, {facts.sent[at + 1].length:,} bytes, encrypted") in (
         step(diagram, "certificate", "client").lines
     )
+
+
+def test_certificate_that_is_asked_for_later_is_drawn():
+    diagram = drawn("post-handshake-authentication")
+    later = [one for one in diagram.steps if one.phase == diagram.steps[-2].phase]
+    answer = ["certificate", "certificate_verify", "finished", "verify-client"]
+    assert [one.key for one in later] == ["application_data", *answer, "application_data"]
+    shown = step(diagram, "certificate", "client")
+    assert shown.inferred and shown.frame == 11 and "must have asked" in shown.meaning
+    assert "must have asked" not in words(drawn("mutual-tls13"))
+
+
+def test_later_certificate_of_a_client_that_declined_at_first_is_not_empty():
+    later = [("server", [250]), ("client", [120]), ("server", [140]), ("client", [1740, 281, 69]), ("server", [1130])]
+    talk = tls13([23, 108, 1731, 281, 69], [25, 69], *later, hello=client_hello((49, b"")))
+    titles = [one.title for one in talk.report.diagram().steps if one.key == "certificate" and one.sender == "client"]
+    assert titles == ["Certificate (empty)", "Certificate"]
+
+
+@pytest.mark.parametrize(
+    ("flight", "titles"),
+    [
+        ([77], ["Certificate (empty), Finished"]),
+        ([41, 69], ["CompressedCertificate (empty)", "Finished"]),
+        ([25, 69], ["Certificate (empty)", "Finished"]),
+    ],
+)
+def test_inferred_empty_certificate_is_said_to_be_empty(flight, titles):
+    compresses = client_hello((27, b"\2\0\2"))
+    diagram = tls13([2300], flight, ("server", [250]), suite=AES_256_GCM_SHA384, hello=compresses).report.diagram()
+    mine = [one for one in diagram.steps if one.inferred and one.sender == "client"]
+    assert [one.title for one in mine] == titles
+    assert "verify-client" not in [one.key for one in diagram.steps]
 
 
 def test_encrypted_steps_are_marked():

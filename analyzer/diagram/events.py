@@ -91,7 +91,9 @@ class _Reader:
         self.tls13 = report.version in ("TLSv1.3", "DTLSv1.3")
         sizes = inference.infer(self.facts) if self.facts and self.tls13 and self.facts.server_hello else None
         self.roles = dict(sizes.roles) if sizes else {}
+        self.done = sizes.client_finished if sizes else None
         self.empty = sizes is not None and sizes.answer == "declined"
+        """The client's Certificate is; a later one, behind its Finished, is not."""
         self.flights = _hidden_flights(self.sent, sizes) if self.tls13 and report.transport == "tcp" else {}
         self.switched: set[Sender] = set()
         self.dummies: set[Sender] = set()
@@ -152,7 +154,8 @@ class _Reader:
         event.names = tuple(role.split(", "))
         event.inferred = True
         event.lengths = [sent.length]
-        event.empty = event.names[0] == "certificate" and sent.sender == "client" and self.empty
+        event.empty = event.names[0] in _CERTIFICATES and sent.sender == "client" and self.empty
+        self.empty = self.empty and sent is not self.done
         if role == "alert":
             event.alert = AlertReport(sent.frame, sent.sender, None, None)
             event.refuses = self.report.outcome == "failed"
@@ -160,6 +163,9 @@ class _Reader:
 
 _HIDDEN = ("application_data", "encrypted_handshake")
 """What TLS 1.3's protected records are called; over datagrams it is known which are of the handshake."""
+
+
+_CERTIFICATES = frozenset(("certificate", "compressed_certificate"))
 
 
 def _ends(alert: AlertReport | None) -> bool:

@@ -99,7 +99,7 @@ class Story:
         step = Step(
             kind="message",
             key=", ".join(event.names),
-            title=", ".join(map(words.title, event.names)),
+            title=words.titles(event.names, event.empty),
             meaning=self._meaning(event),
             sender=event.sender,
             lines=tuple(self._lines(event)),
@@ -111,8 +111,6 @@ class Story:
             inferred=event.inferred,
             tone="bad" if event.fails(self.report) else "plain",
         )
-        if event.empty:
-            step = replace(step, title="Certificate (empty)")
         if event.repeated > 1:
             step = replace(step, title=f"{step.title} \N{MULTIPLICATION SIGN}{event.repeated}")
         if event.names == ("application_data",) and self.report.alpn in _HTTP:
@@ -140,8 +138,10 @@ class Story:
             return words.finished(sender, self.tls13, (other, "finished") in self.seen)
         if names[0] in ("server_key_exchange", "client_key_exchange") and self.suite is not None:
             return words.key_exchange(self.suite.key_exchange, self.suite.authentication, sender)
-        if names == ("certificate",) and event.empty:
+        if len(names) == 1 and event.empty:
             return words.DECLINED
+        if names == ("certificate",) and event.inferred and (sender, "finished") in self.seen:
+            return words.ASKED_LATER
         shown = self.report.certificates[sender]
         if names[0] in ("certificate", "compressed_certificate") and shown and shown[0].self_signed:
             return f"The {sender}'s public key, signed with that very key"

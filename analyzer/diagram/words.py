@@ -143,6 +143,7 @@ OFFERED_AGAIN = "Offers again, with what the server asked for"
 RENEGOTIATED = "Perhaps a new handshake inside of this one: it cannot be read without the keys"
 HIDDEN = "Handshake messages that cannot be read without the keys"
 EARLY = "Application data under the pre-shared key, sent before the server has answered"
+ASKED_LATER = "The client's public key, signed by a CA; one of the server's records before must have asked for it"
 DECLINED = "The client has no certificate to show, and declines"
 ANSWERS_IN_CLEAR = "What the server answers is no TLS"
 SPEAKS_IN_CLEAR = "What the server says is no TLS; it may have said it first"
@@ -229,6 +230,12 @@ def title(name: str) -> str:
     if name.startswith("0x"):
         return f"Handshake message {name}"
     return _TITLES.get(name) or "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+
+
+def titles(names: tuple[str, ...], empty: bool) -> str:
+    """The names of what one step shows; `empty`: the first is a Certificate without a certificate."""
+    first, *others = map(title, names)
+    return ", ".join([f"{first} (empty)" if empty else first, *others])
 
 
 def meaning(name: str, sender: Sender) -> str:

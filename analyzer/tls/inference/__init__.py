@@ -55,6 +55,6 @@ def infer(handshake: Handshake) -> Inference:
         judge_padded_reply(server, client, sizes, result)
     else:
         judge_acceptance(handshake, server, client, sizes, result)
-    judge_afterwards(handshake, server, client, sizes, result)
     result.flights.update(result.roles)
+    judge_afterwards(handshake, server, client, sizes, result)
     return result

@@ -110,6 +110,8 @@ def judge_afterwards(
             and _between(server, begin, flight[0][0]) > 0
         ):
             result.afterwards = "presented"
+            names = ("certificate", "certificate_verify", "finished")
+            result.roles.update((i, name) for (i, _), name in zip(flight, names, strict=True))
             says = f"Later records ({lengths}) are a Certificate, a CertificateVerify and Finished: it was asked then."
             result.because(flight[0][1], "client", says)
             return

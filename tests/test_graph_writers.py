@@ -319,6 +319,19 @@ def test_the_command_draws_what_python_draws(tmp_path):
     assert (tmp_path / "graph.svg").read_bytes() == drawn
 
 
+def test_what_encryption_hides_from_the_view_of_trust_is_said():
+    sealed = str(CAPTURES / "mutual-tls13.pcap")
+    said = "1 handshake hides its certificates by encryption: a key log with its secrets (--keylog) shows them"
+    for view, secrets, expected in (
+        ("trust", [], f"mtlscope: {said}\n"),
+        ("handshakes", [], ""),
+        ("trust", ["--keylog", str(CAPTURES / "keys" / "mutual-tls13.keys")], ""),
+    ):
+        done = CliRunner().invoke(command.command, [sealed, "--view", view, "--format", "json", *secrets])
+        assert (done.exit_code, done.stderr) == (0, expected)
+        assert (said in json.loads(done.stdout)["subtitle"]) == bool(expected)
+
+
 def test_the_command_redacts_and_writes_to_stdout():
     done = CliRunner().invoke(command.command, [str(CAPTURES / "mutual-tls12.pcap"), "--format", "json", "--redact"])
     assert json.loads(done.output)["subtitle"] == "capture-1.pcap: 1 handshake, 2 hosts"

@@ -272,6 +272,25 @@ def test_the_command_lists_and_exports(tmp_path: Path, capsys: pytest.CaptureFix
     assert all(DER_cert_to_PEM_cert(one).encode() for one in exported)
 
 
+HIDDEN = "1 handshake hides its certificates by encryption: a key log with its secrets (--keylog) shows them\n"
+
+
+@pytest.mark.parametrize("name", writers.FORMATS)
+def test_what_encryption_hides_is_said_once_and_not_among_data(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    # A resumption and a shared key hide nothing: no certificate is sent there.
+    sealed, bare = (str(CAPTURES / f"{file}.pcap") for file in ("resumption-psk", "psk-tls13"))
+    assert main(["certificates", sealed, bare, ONE_WAY, "--format", name, "--trust", CA]) == 0
+    said = capsys.readouterr()
+    if name in ("table", "markdown"):
+        assert said.out.replace("\\", "").endswith(HIDDEN) and said.err == ""
+    else:
+        assert said.err == f"mtlscope: {HIDDEN}" and "encryption" not in said.out
+    log = str(CAPTURES / "keys" / "mutual-tls13.keys")
+    assert main(["certificates", str(CAPTURES / "mutual-tls13.pcap"), "--format", name, "--keylog", log]) == 0
+    said = capsys.readouterr()
+    assert "encryption" not in said.out + said.err
+
+
 def test_secrets_show_the_certificates_of_tls13(capsys: pytest.CaptureFixture[str]) -> None:
     sealed = str(CAPTURES / "mutual-tls13.pcap")
     assert main(["certificates", sealed, "--format", "jsonl"]) == 0

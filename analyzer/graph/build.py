@@ -45,7 +45,9 @@ def build(reports: Iterable[CaptureReport], view: View) -> Graph:
     kinds = Counter(str(about["kind"]) for _, about in network.nodes(data=True))
     counts = [words.count(kinds[kind], kind) for kind in ("host", "certificate", "issuer") if kinds[kind]]
     counted = ", ".join([words.count(len(handshakes), "handshake"), *counts])
-    return Graph(view, _TITLES[view], f"{where}: {counted}", network)
+    hidden = sum(map(words.hides_certificates, handshakes)) if view == "trust" else 0
+    said = f"{where}: {counted}" + (f"; {words.hidden(hidden)}" if hidden else "")
+    return Graph(view, _TITLES[view], said, network, hidden)
 
 
 _TITLES: dict[View, str] = {"handshakes": "Who shook hands with whom", "trust": "Who trusts whom"}

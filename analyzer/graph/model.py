@@ -26,6 +26,8 @@ class Graph:
     """Of which captures, and how many of what."""
     network: "MultiDiGraph[str]"
     """The graph itself, for whoever wants to compute; `analyzer.graph.build` says what its attributes mean."""
+    hidden: int = 0
+    """How many handshakes hide certificates that it would show, by encryption."""
 
     def render(self, name: str, *, theme: Theme = "light") -> bytes:
         """Write it with the writer of this name: `svg`, `png`, `html`, `graphml`, `dot`, `json`.

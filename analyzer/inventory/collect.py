@@ -11,6 +11,7 @@ from pathlib import Path
 from analyzer.chains import Trust, presented
 from analyzer.pki.times import DAY, from_datetime
 from analyzer.pki.verdict import Check
+from analyzer.report.words import hides_certificates
 from analyzer.results import (
     CaptureReport,
     CertificateReport,
@@ -88,9 +89,12 @@ class Inventory:
         found: dict[str, Entry] = {}
         self.captures = 0
         """How many captures there were."""
+        self.hidden = 0
+        """How many handshakes hide their certificates by encryption."""
         for report in reports:
             self.captures += not report.part
             for handshake in report.handshakes:
+                self.hidden += hides_certificates(handshake)
                 for side in _SIDES:
                     _add(found, handshake, side)
         for entry in found.values():

@@ -29,6 +29,8 @@ FORMATS = {
     "markdown": (".md", ".markdown"),
 }
 """By name, the suffixes of files that choose it."""
+FOR_PEOPLE = ("table", "markdown")
+"""Formats that say what is not in the list."""
 SHOWN = 3
 """So many sightings are named for people."""
 SOON = 30
@@ -89,6 +91,8 @@ def table(inventory: Inventory, out: TextIO, *, color: bool = False, width: int 
         page.flow(Piece(_seen(entry), "dim", prose=True), indent=2)
         page.end_block()
     page.flow(Piece(tally(inventory), "bold"))
+    if inventory.hidden:
+        page.flow(Piece(words.hidden(inventory.hidden), "yellow", prose=True))
 
 
 def markdown(inventory: Inventory, out: TextIO) -> None:
@@ -114,6 +118,8 @@ def markdown(inventory: Inventory, out: TextIO) -> None:
     out.write("".join("| " + " | ".join(row) + " |\n" for row in rows) + "\n")
     out.write("".join(notes) + ("\n" if notes else ""))
     out.write(f"**{tally(inventory)}**\n")
+    if inventory.hidden:
+        out.write(f"\n{escape.markdown(words.hidden(inventory.hidden))}\n")
 
 
 def verdict(entry: Entry) -> str:

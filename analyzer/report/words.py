@@ -114,6 +114,22 @@ def capture(report: CaptureReport) -> str:
     return ", ".join(facts)
 
 
+def hides_certificates(handshake: HandshakeReport) -> bool:
+    """Whether a server's certificate was sent, and only secrets would show it (RFC 8446, section 2)."""
+    if handshake.certificates["server"] or handshake.resumption or handshake.authentication in ("psk", "anonymous"):
+        return False
+    return handshake.version in ("TLSv1.3", "DTLSv1.3") and any(
+        each.sender == "server" and each.message == "encrypted_handshake" for each in handshake.messages
+    )
+
+
+def hidden(number: int) -> str:
+    """Say of so many handshakes that they hide their certificates, and what opens them."""
+    hide, whose = ("hides", "its") if number == 1 else ("hide", "their")
+    them = f"{count(number, 'handshake')} {hide} {whose} certificates by encryption"
+    return f"{them}: a key log with {whose} secrets (--keylog) shows them"
+
+
 def count(number: int, noun: str) -> str:
     """`1 frame`, `2,000 frames`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

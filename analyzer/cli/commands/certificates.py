@@ -23,10 +23,12 @@ import click
 
 from analyzer.cli.captures import Captures
 from analyzer.cli.datasets import format_of, opened
+from analyzer.cli.messages import complain
 from analyzer.cli.options import output_option, reads_captures
 from analyzer.cli.output import telling_issues
 from analyzer.errors import UsageError
 from analyzer.inventory import certificates, writers
+from analyzer.report import words
 
 
 @click.command()
@@ -59,6 +61,8 @@ def command(
     reports = Captures(captures, in_parts=True, redact=redact, **analysis)
     reports.protect(output)
     inventory = certificates(telling_issues(reports), at=analysis["at"])
+    if inventory.hidden and chosen not in writers.FOR_PEOPLE:
+        complain(words.hidden(inventory.hidden))
     if folder is not None:
         inventory.export(folder)
     with opened(output) as out:

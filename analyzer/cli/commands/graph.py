@@ -21,10 +21,12 @@ from typing import Any
 import click
 
 from analyzer.cli.captures import Captures
+from analyzer.cli.messages import complain
 from analyzer.cli.options import output_option, reads_captures
 from analyzer.errors import UsageError
 from analyzer.graph import graph, writers
 from analyzer.graph.model import VIEWS
+from analyzer.report import words
 
 
 @click.command()
@@ -56,7 +58,10 @@ def command(
     name = format_name or writers.of_file(output)
     reports = Captures(captures, **analysis)
     reports.protect(output)
-    drawn = graph(reports, view=view).render(name, theme=theme)
+    made = graph(reports, view=view)
+    drawn = made.render(name, theme=theme)
+    if made.hidden:
+        complain(words.hidden(made.hidden))
     if output == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(drawn)

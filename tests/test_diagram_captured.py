@@ -210,6 +210,19 @@ def test_end_that_is_not_seen_tells_nothing_of_who_is_who():
     assert replace(original, evidence=evidence).diagram().steps[-1].lines == (Line("", says),)
 
 
+def test_one_way_handshake_with_a_later_request_says_so():
+    original = report("renegotiation-mutual")
+    (later,) = original.findings
+    end = original.diagram().steps[-1]
+    assert end.title.endswith("the client was not asked for a certificate in this handshake")
+    assert Line("later (likely)", later.summary) in end.lines and "sent a certificate there" in later.summary
+    end = replace(original, findings=[replace(later, severity="warning")]).diagram().steps[-1]
+    assert [line.label for line in end.lines] == ["warning (likely)", "closed"]
+    assert "in this handshake" not in drawn("one-way-tls12").steps[-1].title
+    again = replace(original, authentication="mutual").diagram().steps[-1]
+    assert [line.label for line in again.lines] == ["closed"]
+
+
 def test_end_says_how_sure_the_diagnosis_is():
     original = report("client-certificate-expired-tls12")
     cause = Finding("client-certificate-expired", "error", "likely", "x", "It ended in 2021.", "Renew it.")

@@ -119,6 +119,8 @@ def _end(report: HandshakeReport, refusal: Event | None) -> Step:
     title = words.CONCLUSIONS[report.authentication]
     if report.authentication_basis == "inherited":
         title = f"{title.partition(':')[0]}, taken over from the session that is resumed"
+    elif _later(report) is not None:
+        title += " in this handshake"
     return Step(kind="end", key="end", title=title, lines=tuple(_conclusion(report)), tone="good" if known else "open")
 
 
@@ -139,8 +141,18 @@ def _conclusion(report: HandshakeReport) -> Iterator[Line]:
     if report.authentication_basis == "inferred":
         yield Line("basis", "inferred from the sizes of encrypted records")
     yield from _findings(report)
+    later = _later(report)
+    if later is not None and later.severity == "notice":
+        yield Line(_doubted("later", later), details.clip(later.summary, _ADVICE))
     if closed := report.closed_by:
         yield Line("closed", f"by the {closed.sender} ({closed.how.upper()}, frame {closed.frame})")
+
+
+def _later(report: HandshakeReport) -> Finding | None:
+    """The finding that a client which was not asked for a certificate was asked behind this handshake."""
+    if report.authentication != "one-way":
+        return None
+    return next((finding for finding in report.findings if finding.code == "client-authentication-deferred"), None)
 
 
 def _failure(report: HandshakeReport, refusal: Event | None) -> str:

@@ -9,6 +9,7 @@ from talk import AES_256_GCM_SHA384, client_hello, tls13
 from analyzer.diagram.sequence import Line, Step, seconds
 from analyzer.results import CheckReport, Finding, HandshakeReport
 from analyzer.tls.handshake import Handshake
+from analyzer.tls.preambles import Preamble
 from analyzer.tls.record import Hole
 
 EXTRAS = ("new_session_ticket", "end")
@@ -348,6 +349,17 @@ def test_answer_to_something_else_than_a_hello_is_drawn():
     with_alert = in_clear(original, b"\x15\x03\x03\x00\x02\x02\x28").diagram()
     assert step(with_alert, "answer").title == "Answers with TLS"
     assert "answer" not in [one.key for one in in_clear(original, b"").diagram().steps]
+
+
+@pytest.mark.parametrize("state", ["tls", "refused"])
+def test_answer_behind_a_proxy_header_is_drawn(state):
+    original = report("plaintext-on-tls-port")
+    header = Preamble("proxy-protocol", state, 20, 0, "It says who the client is.")
+    behind = replace(original, preamble="proxy-protocol", carrier=replace(original.carrier, preambles=(header,)))
+    assert ("answer" in [one.key for one in behind.diagram().steps]) == (state == "tls")
+    hello = report("tls-on-plaintext-port")
+    behind = replace(hello, preamble="proxy-protocol", carrier=replace(hello.carrier, preambles=(header,)))
+    assert "answer" not in [one.key for one in behind.diagram().steps]
 
 
 @pytest.mark.parametrize("capture", NAMES)

@@ -35,8 +35,14 @@ def answer_in_clear(report: HandshakeReport) -> Step | None:
     Of first bytes that are no TLS no frame is known. HTTP answers; other protocols may greet before.
     """
     facts: Handshake | None = report.facts
-    said = report.carrier.heads["server"] if report.carrier is not None and not report.preamble else b""
-    if not said or (facts is not None and facts.server_hello is not None):
+    below = report.carrier
+    if below is None or (facts is not None and facts.server_hello is not None):
+        return None
+    # Behind a ClientHello these may be the bytes of what came before it.
+    if report.preamble and (facts is not None or any(one.state != "tls" for one in below.preambles)):
+        return None
+    said = below.heads["server"]
+    if not said:
         return None
     if begins_tls(said) is not False:
         if facts is not None:

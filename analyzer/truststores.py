@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from analyzer.errors import UsageError
+from analyzer.filenames import named
 from analyzer.pki import der, jks
 from analyzer.pki.certificate import Certificate
 from analyzer.pki.context import TransparencyLog
@@ -107,7 +108,7 @@ def _load(name: str, password: bytes | None) -> TrustStore:
     certificates = list(_folder(path) if path.is_dir() else _certificates(path, password))
     if not certificates:
         raise UsageError(f"{path}: no certificate in it")
-    return TrustStore(str(name), certificates, date=_date(path))
+    return TrustStore(named(name), certificates, date=_date(path))
 
 
 @cache

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "analyzer"
 
 FLOORS = (
-    ("errors", "issues", "plugins", "results", "settings", "shares"),  # the words that all floors speak
+    ("errors", "filenames", "issues", "plugins", "results", "settings", "shares"),  # the words that all floors speak
     ("capture",),
     ("net",),
     ("tls",),

@@ -296,6 +296,44 @@ def test_a_source_that_is_not_there_is_named(source, tmp_path):
     assert [bool(each.error) for each in told] == [True]
 
 
+def test_names_that_are_not_utf_8_are_read_and_known_again(tmp_path):
+    odd, folder, place = os.fsdecode(b"\xff"), tmp_path / "in", tmp_path / "d"
+    folder.mkdir()
+    shutil.copyfile(ONE, folder / f"{odd}.pcap")
+    for number in (1, 2):  # a rotated set
+        shutil.copyfile(ONE, folder / f"{odd}_0000{number}_20261123142501.pcap")
+    (folder / f"{odd}-none.pcap").write_bytes(b"no capture")
+    (folder / f"{odd}.keys").touch()
+    os.mkfifo(folder / f"{odd}-pipe.pcap")
+    with zipfile.ZipFile(folder / f"{odd}.zip", "w") as archive:
+        archive.write(THREE, "3.pcap")
+    with tarfile.open(folder / f"{odd}.tar", "w") as archive:
+        archive.add(TWO, f"{odd}.pcap")
+        link = tarfile.TarInfo("link.pcap")
+        link.type, link.linkname = tarfile.SYMTYPE, odd
+        archive.addfile(link)
+    batch(place, folder, keylog=(str(folder / f"{odd}.keys"),))
+    read = contents(place)
+    assert {short(name): error is None for name, error in captures(place).items()} == {
+        r"\xff.pcap": True,
+        r"\xff_*.pcap": True,
+        r"\xff-none.pcap": False,
+        r"\xff-pipe.pcap": False,
+        r"\xff.zip": True,
+        "3.pcap": True,
+        r"\xff.tar": True,
+        "link.pcap": False,
+    }
+    assert captures(place)[rf"{folder}/\xff.tar/link.pcap"] == r"a link to \xff, which is not followed"
+    assert rf"{folder}/\xff.tar/\xff.pcap" in captures(place)
+    assert r"\\xff.keys" in (place / "dataset.json").read_text()
+    planned, progress, _ = batch(place, folder, keylog=(str(folder / f"{odd}.keys"),))
+    assert (planned.tasks, progress.captures) == ([], 0)
+    assert contents(place) == read
+    with pytest.raises(UsageError, match="UTF-8"):
+        Dataset(odd)
+
+
 # Rotated sets
 
 

@@ -283,6 +283,28 @@ def test_errors_are_escaped(engine, capsys):
 
 # With the engine
 
+ODD = os.fsdecode(b"a\xff")
+"""A name that is not UTF-8."""
+
+
+@pytest.mark.parametrize("format_name", ["table", "json", "jsonl", "csv", "html", "markdown", "zeek"])
+def test_names_that_are_not_utf_8_are_text_in_all_output(format_name, tmp_path):
+    good, bad = tmp_path / f"{ODD}.pcap", tmp_path / f"{ODD}-bad.pcap"
+    good.write_bytes((SAMPLES / "mutual-tls12.pcap").read_bytes())
+    bad.write_bytes(b"no capture at all")
+    trust = tmp_path / f"{ODD}.pem"
+    trust.write_bytes((SAMPLES / "ca.pem").read_bytes())
+    done = run("analyze", good, bad, "--trust", trust, "--format", format_name, cwd=tmp_path)
+    assert done.returncode == 3
+    assert f"mtlscope: {tmp_path}/a\\xff-bad.pcap: " in done.stderr
+    assert "\\ud" not in done.stdout + done.stderr
+    if format_name == "json":
+        read = json.loads(done.stdout)["captures"]
+        assert [each["capture"]["name"] for each in read] == [f"{tmp_path}/a\\xff.pcap", f"{tmp_path}/a\\xff-bad.pcap"]
+        done.stdout.encode()
+        assert "a\\xff.pem" in json.dumps(read[0]["handshakes"][0]["chain"]).replace("\\\\", "\\")
+
+
 SAMPLES = Path(__file__).parent.parent / "captures"
 
 

@@ -31,6 +31,7 @@ from analyzer.archive import need, schema
 from analyzer.archive.rows import Row
 from analyzer.archive.store import Store
 from analyzer.errors import UsageError
+from analyzer.filenames import named
 
 if TYPE_CHECKING:
     import duckdb
@@ -72,6 +73,8 @@ class Dataset:
     def __init__(self, place: str) -> None:
         """Name it; nothing is read or written yet. Raises UsageError where a library is missing."""
         need("pyarrow", "duckdb", "fsspec")
+        if named(place) != place:
+            raise UsageError(f"{place}: a dataset's name is UTF-8, as those who read it want")
         self._store = Store(place)
 
     @property
@@ -90,9 +93,9 @@ class Dataset:
         if not self._store.exists(_MANIFEST):
             if not self._store.empty():
                 raise UsageError(f"{self.place}: is not empty, and no dataset of mtlscope's")
-            shown = {name: value for name, value in options.items() if name not in _SECRET}
+            shown = {name: _shown(value) for name, value in options.items() if name not in _SECRET}
             manifest = {"schema_version": schema.SCHEMA_VERSION, "options": shown, "options_digest": digest}
-            self._store.put(_MANIFEST, json.dumps(manifest, indent=1, default=str).encode() + b"\n")
+            self._store.put(_MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")
         manifest = self._manifest()
         if manifest.get("options_digest") != digest:
             said = json.dumps(manifest.get("options"))
@@ -348,10 +351,17 @@ def options_digest(options: Mapping[str, Any]) -> str:
             continue
         digest.update(f"\n{name}".encode())
         for each in value if isinstance(value, list | tuple) else [value]:
-            digest.update(f"\0{each}".encode())
+            digest.update(f"\0{each}".encode("utf-8", "surrogateescape"))
             for path in _files(str(each)) if isinstance(each, str | Path) else ():
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _shown(value: Any) -> Any:
+    """An option as JSON."""
+    if isinstance(value, list | tuple):
+        return [_shown(each) for each in value]
+    return value if value is None or isinstance(value, int | float) else named(str(value))
 
 
 def _files(name: str) -> Iterable[Path]:

@@ -16,6 +16,7 @@ from typing import IO, BinaryIO, Protocol, Self, cast
 
 from analyzer.archive.store import reason
 from analyzer.capture.source import FREE_EXPANSION, Source
+from analyzer.filenames import named
 from analyzer.issues import Issues
 
 CAPTURE = re.compile(r"\.(pcap|pcapng|cap|dmp|snoop)\d*(\.(gz|bz2|xz|zst|lz4))?$", re.IGNORECASE)
@@ -109,13 +110,13 @@ def _tarred(file: BinaryIO, name: str) -> Iterator[Member]:
 
 
 def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, name: str) -> Iterator[Member]:
-    full = f"{name}/{info.name}"
+    full = named(f"{name}/{info.name}")
     if info.issparse():
         yield Member(full, info.size, _failing("a sparse member, which is not read"))
     elif info.isreg():
         yield Member(full, info.size, lambda: _plain(archive, info))
     elif info.islnk() or info.issym():
-        yield Member(full, 0, _failing(f"a link to {info.linkname}, which is not followed"))
+        yield Member(full, 0, _failing(f"a link to {named(info.linkname)}, which is not followed"))
 
 
 def _plain(archive: tarfile.TarFile, info: tarfile.TarInfo) -> BinaryIO:

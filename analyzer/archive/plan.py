@@ -12,6 +12,7 @@ from analyzer.archive.members import ARCHIVE, CAPTURE, Member, zipped
 from analyzer.archive.store import File, describe, filesystem, from_info, is_url, normal, reason
 from analyzer.archive.task import Done, Task
 from analyzer.capture.rotation import rotated
+from analyzer.filenames import named
 
 PIECE_FILES = 8
 PIECE_BYTES = 1 << 30
@@ -68,7 +69,7 @@ class _Planner:
     def unreadable(self, file: File, why: str) -> None:
         """Plan the row of an input that cannot be read."""
         capture_id = identity.of("unreadable", file.source, why, self._digest)
-        self._plan(Task(capture_id, file.place, (file,), 0, error=why))
+        self._plan(Task(capture_id, named(file.place), (file,), 0, error=why))
 
     def add(self, name: str, files: Sequence[File]) -> None:
         """Plan what is to be done with a file, or with a set of them."""
@@ -105,7 +106,7 @@ class _Planner:
                 return
             capture_id = identity.of("twin", capture_id, file.source)
         self._planned[capture_id] = file
-        task = Task(capture_id, file.place, (file,), file.size)
+        task = Task(capture_id, named(file.place), (file,), file.size)
         if file.place.lower().endswith(".zip"):
             self._add_zip(task)
         else:
@@ -119,7 +120,7 @@ class _Planner:
             joined = tuple(files[start - lead : stop + tail])
             capture_id = identity.of("set", str(lead), str(tail), *ids[start - lead : stop + tail])
             size = sum(file.size for file in files[start:stop])
-            called = name if len(pieces) == 1 else files[start].place
+            called = named(name if len(pieces) == 1 else files[start].place)
             self._plan(Task(capture_id, called, joined, size, lead=lead, tail=tail))
 
     def finish(self) -> Plan:

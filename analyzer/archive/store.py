@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from analyzer.errors import UsageError
+from analyzer.filenames import named
 
 
 @dataclass(slots=True, frozen=True)
@@ -31,8 +32,8 @@ class File:
 
     @property
     def source(self) -> str:
-        """The absolute path, or the URL."""
-        return self.place if is_url(self.place) else os.path.abspath(self.place)  # noqa: PTH100  (keeps symlinks)
+        """The absolute path, or the URL, as text."""
+        return named(self.place if is_url(self.place) else os.path.abspath(self.place))  # noqa: PTH100  (keeps symlinks)
 
     def open(self) -> BinaryIO:
         """Open it for reading, seekable."""

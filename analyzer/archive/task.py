@@ -18,6 +18,7 @@ from analyzer.archive.rows import Row, Rows
 from analyzer.archive.store import File, is_url, reason
 from analyzer.capture import open_capture
 from analyzer.errors import CaptureError, UsageError
+from analyzer.filenames import named
 from analyzer.issues import unread
 from analyzer.results import CaptureReport
 from analyzer.secrets import Secrets
@@ -247,7 +248,7 @@ class _Worker:
         about = {
             "source": task.source,
             "modified": task.modified,
-            "files": [file.place for file in task.files] if len(task.files) > 1 else None,
+            "files": [named(file.place) for file in task.files] if len(task.files) > 1 else None,
             **about,
         }
         rows = Rows(capture_id)

@@ -13,6 +13,7 @@ from analyzer.capture.batch import FrameBatch
 from analyzer.capture.reader import Capture, Secret
 from analyzer.capture.source import Input
 from analyzer.errors import CaptureError
+from analyzer.filenames import named
 from analyzer.issues import Issues
 from analyzer.settings import Limits
 
@@ -32,7 +33,7 @@ class Joined:
     live = False
 
     def __init__(self, sources: Sequence[Input], limits: Limits, name: str) -> None:
-        self.name = name
+        self.name = named(name)
         self.format = ""
         self.issues = Issues()
         self.secrets: list[Secret] = []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Union
 
 from analyzer.capture.packets import is_packet_list, written
 from analyzer.errors import CaptureError, FormatError, UsageError
+from analyzer.filenames import named
 from analyzer.issues import Issues
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Source:
     """
 
     name: str
-    """The path as given, `-` for stdin, a file object's or packet list's own name, else `<bytes>` or `<stream>`."""
+    """The path, `-` for stdin, a file object's or packet list's own name, else `<bytes>` or `<stream>`; always as text."""
     size: int | None
     """Bytes of the input, before decompression; None where that is not known."""
     position: int
@@ -61,6 +62,7 @@ class Source:
         self.position = 0
         self._owned = False
         self._file = self._open(source, name)
+        self.name = named(self.name)
         self.live = is_live(self._file)
         self.size = None if self.live else _size(self._file)
         self._read = _reader(self._file, self.live)
@@ -80,7 +82,7 @@ class Source:
             return io.BytesIO(source)
         if isinstance(source, str | os.PathLike):
             path = os.fsdecode(source)
-            self.name = name or path
+            self.name = named(name or path)
             if path == "-":
                 if not hasattr(sys.stdin, "buffer"):
                     raise CaptureError(self.name, "there is no standard input")

@@ -13,6 +13,7 @@ from analyzer.cli.progress import progress
 from analyzer.cli.secrets import read_secrets
 from analyzer.cli.shares import worthwhile
 from analyzer.errors import CaptureError, UsageError
+from analyzer.filenames import named
 from analyzer.issues import unread
 from analyzer.results import CaptureReport
 
@@ -86,17 +87,17 @@ class Captures:
                     yield from analyze_live(capture, **self._options)
                 return
             jobs = worthwhile(files) if self._shares else 1
-            with progress(name) as advance:
+            with progress(named(name)) as advance:
                 if self._in_parts:
                     yield from analyze_live(capture, progress=advance, jobs=jobs, **self._options)
                     return
                 report = analyze(capture, progress=advance, jobs=jobs, **self._options)
         except CaptureError as error:
-            report = CaptureReport(capture=name, error=error.reason)
+            report = CaptureReport(capture=named(name), error=error.reason)
         except UsageError:  # no capture's fault: all others would meet with it, too
             raise
         except Exception as error:
-            report = CaptureReport(capture=name, error=fault(error))
+            report = CaptureReport(capture=named(name), error=fault(error))
         yield report
 
     def _expand(self, argument: str) -> list[str]:

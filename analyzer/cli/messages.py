@@ -3,12 +3,13 @@
 import os
 import sys
 
+from analyzer.filenames import named
 from analyzer.report.escape import visible
 
 
 def complain(text: str) -> None:
     """Write `mtlscope: text` to stderr, as one line that a terminal cannot be misled by."""
-    line = f"mtlscope: {visible(text)}\n"
+    line = f"mtlscope: {visible(named(text))}\n"
     encoding = sys.stderr.encoding or "utf-8"
     sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
 

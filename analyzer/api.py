@@ -213,11 +213,12 @@ def _setup(
 ) -> Setup:
     if profile is None and profile_role is not None:
         raise UsageError("what the platform is can be said of a profile only (--profile)")
+    trusted = Trust(trust, client_trust, crl, server_name, at, ct_logs)
     return Setup(
         limits=limits or Limits(),
-        chains=Chains(Trust(trust, client_trust, crl, server_name, at, ct_logs)),
+        chains=Chains(trusted),
         secrets=_secrets(keylog, server_key, password),
-        assumed_trust=several(trust) == ["mozilla"],
+        assumed_trust=trusted.assumed,
         profile=_profile(profile, profile_role) if profile is not None else None,
         tls_ports=TLS_PORTS.union(tls_port),
         application=application,

@@ -8,7 +8,7 @@ from time import time_ns
 
 from analyzer import truststores
 from analyzer.errors import UsageError
-from analyzer.pki.context import Exchange, Settings
+from analyzer.pki.context import Answer, Exchange, Settings
 from analyzer.pki.verdict import Validator
 from analyzer.results import CertificateReport, ChainReport, HandshakeReport, Sender
 from analyzer.tls import messages
@@ -35,6 +35,11 @@ class Trust:
     ct_logs: Files = ()
     """Lists of the logs of Certificate Transparency; without one SCTs are not checked."""
 
+    @property
+    def assumed(self) -> bool:
+        """Whether nobody said whom the client trusts, so that Mozilla's store stands in for its own."""
+        return several(self.trust) == ["mozilla"]
+
     def time(self) -> int | None:
         """The fixed validation time in nanoseconds since 1970; None for that of each handshake."""
         if self.at == "capture":
@@ -60,9 +65,11 @@ class Chains:
         """Load the stores; raises UsageError where that fails."""
         self._time = trust.time()
         self._server_name = trust.server_name
+        self._assumed = trust.assumed
         self._validator = Validator(
             truststores.load(several(trust.trust)),
             truststores.load(several(trust.client_trust)),
+            assumed=trust.assumed,
             crls=[truststores.load_revocation_list(path) for path in several(trust.crl)],
             settings=Settings(transparency_logs=truststores.load_transparency_logs(several(trust.ct_logs))),
         )
@@ -100,11 +107,11 @@ class Chains:
         return self._validator.certificate(der).report
 
     def _chain(self, report: HandshakeReport, facts: Handshake, sender: Sender, sent: "Presented") -> ChainReport:
-        exchange = self._of_server(facts, sent) if sender == "server" else _of_client(facts)
+        exchange = self._of_server(report, facts, sent) if sender == "server" else _of_client(facts)
         time = report.start if self._time is None else self._time
         return self._validator.validate(sent.chain, exchange, time=time).report
 
-    def _of_server(self, facts: Handshake, sent: "Presented") -> Exchange:
+    def _of_server(self, report: HandshakeReport, facts: Handshake, sent: "Presented") -> Exchange:
         hello, suite = facts.client_hello, facts.suite
         return Exchange(
             role="server",
@@ -113,6 +120,7 @@ class Chains:
             key_exchange=suite.key_exchange if suite else None,
             staple=sent.staple,
             timestamps=sent.timestamps,
+            answer=_answer(report, facts) if self._assumed else None,
         )
 
 
@@ -174,6 +182,19 @@ def _certificate(facts: Handshake, sender: Sender) -> tuple[int, messages.Certif
 
 
 _TIMESTAMPS = 18
+
+
+_ANSWERS = ("certificate", "client_key_exchange", "finished")
+
+
+def _answer(report: HandshakeReport, facts: Handshake) -> Answer | None:
+    """What the client did when it had the server's certificates; some refuse them only behind their own Finished."""
+    objects = any(alert.sender == "client" for alert in report.alerts)
+    took = not objects and any(facts.first(name, "client") for name in _ANSWERS)
+    if report.outcome == "established" or took:
+        return "went-on"
+    closed = report.closed_by is not None and report.closed_by.sender == "client"
+    return "refused" if report.outcome == "failed" and (objects or closed) else None
 
 
 def _of_client(facts: Handshake) -> Exchange:

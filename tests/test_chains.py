@@ -5,9 +5,20 @@ import json
 from pathlib import Path
 
 import pki_builder as made
+import pytest
+from forged_cases import (
+    TLS12_ANSWER,
+    TLS12_ASKING,
+    TLS12_DECLINED,
+    TLS12_END,
+    TLS12_FLIGHT,
+    forged,
+)
 from forged_reports import handshake
+from test_pki_matrix import STRANGER
 
 from analyzer.chains import Chains, Trust, presented
+from analyzer.results import AlertReport
 from analyzer.tls import messages
 from analyzer.tls.authentication import judge
 from analyzer.tls.extensions import Extension
@@ -49,6 +60,36 @@ def test_the_verdict_sees_what_a_client_shows_behind_the_handshake() -> None:
     assert (verdict.authentication, verdict.basis, verdict.presented) == ("mutual", "decrypted", True)
     declined = judge(facts(sent("client", certificate(), 7)), None)
     assert (declined.authentication, declined.presented) == ("requested-not-provided", False)
+
+
+@pytest.mark.parametrize(
+    ("steps", "status"),
+    [
+        (f"{TLS12_FLIGHT} {TLS12_ANSWER} {TLS12_END} C>data:100", "undetermined"),
+        (f"{TLS12_FLIGHT} {TLS12_ANSWER} {TLS12_END} C>fin", "undetermined"),
+        (f"{TLS12_ASKING} {TLS12_DECLINED} S>alert:handshake_failure S>fin", "undetermined"),
+        (f"{TLS12_FLIGHT} {TLS12_ANSWER}", "undetermined"),  # the capture ends
+        (f"{TLS12_FLIGHT} {TLS12_ANSWER} C>alert:unknown_ca C>fin", "fail"),
+        (f"{TLS12_FLIGHT} C>alert:unknown_ca C>fin", "fail"),
+        (f"{TLS12_FLIGHT} C>alert:bad_certificate C>fin", "fail"),
+        (f"{TLS12_FLIGHT} C>rst", "fail"),
+        (f"{TLS12_FLIGHT} S>fin", "fail"),
+        (TLS12_FLIGHT, "fail"),
+    ],
+)
+def test_what_nobody_trusts_by_name_is_open_where_the_client_went_on(steps: str, status: str, tmp_path: Path) -> None:
+    (named := tmp_path / "others.der").write_bytes(STRANGER.der())
+    report = forged(steps, start=made.NOW)
+    facts = report.facts
+    assert facts is not None
+    shown = next(one for one in facts.sent if one.name == "certificate" and one.sender == "server")
+    shown.message = certificate(made.SERVER.der(), made.INTERMEDIATE.der())
+    report.alerts = [AlertReport(one.frame, one.sender, "fatal", None) for one in facts.alerts]
+    for trust, expected in (("mozilla", status), (named, "fail")):
+        Chains(Trust(trust)).judge(report)
+        judged = report.chain["server"]
+        assert judged is not None
+        assert [one.status for one in judged.checks if one.check == "issuer-known"] == [expected]
 
 
 def test_a_list_of_logs_lets_timestamps_be_checked(tmp_path: Path) -> None:

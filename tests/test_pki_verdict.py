@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pki_builder import CLIENT, DAY, HOST, INTERMEDIATE, NOW, ROOT, SERVER
+from test_pki_matrix import STRANGER
 
 from analyzer.pki import verdict as verdict_module
 from analyzer.pki.certificate import Certificate
-from analyzer.pki.context import Exchange
+from analyzer.pki.context import Answer, Exchange
 from analyzer.pki.revocation import RevocationList
 from analyzer.pki.times import Moment
 from analyzer.pki.trust import NO_STORE, TrustStore
 from analyzer.pki.verdict import CHECKS, Validator
-from analyzer.results import ChainReport
+from analyzer.results import ChainReport, CheckReport
 
 STORE = TrustStore("test", [Certificate(ROOT.der())])
 CHAIN = [SERVER.der(), INTERMEDIATE.der()]
@@ -117,6 +118,54 @@ def test_servers_and_clients_are_judged_by_their_own_stores():
     assert validator.validate(CHAIN, EXCHANGES[0], time=NOW).report.status == "pass"
     client = [CLIENT.der(), INTERMEDIATE.der()]
     assert validator.validate(client, Exchange(role="client"), time=NOW).report.status == "undetermined"
+
+
+def known_issuer(validator: Validator, *chain: bytes, answer: Answer | None = None, time: int = NOW) -> CheckReport:
+    report = validator.validate(chain, Exchange(role="server", reference=HOST, answer=answer), time=time).report
+    (found,) = (one for one in report.checks if one.check == "issuer-known")
+    assert report.status == found.status
+    return found
+
+
+def strangers(date: str | None) -> TrustStore:
+    return TrustStore("others", [Certificate(STRANGER.der())], date=date)
+
+
+@pytest.mark.parametrize(
+    ("date", "answer", "status", "reason"),
+    [
+        ("2026-09-01", "went-on", "undetermined", "the client went on, and others of 2026-09-01 (1 anchor) merely"),
+        ("2026.09.01", None, "fail", "no anchor"),
+        ("2027.9.1", None, "fail", "no anchor"),
+        ("2027.10.1", None, "undetermined", "is of more than 365 days after"),
+        ("2027-10-01", "refused", "fail", "no anchor"),
+        ("lately", None, "fail", "no anchor"),
+        ("2027-13-01", None, "fail", "no anchor"),
+        (None, "went-on", "undetermined", "the client went on"),
+    ],
+)
+def test_a_store_that_nobody_named_says_little_of_a_client_that_went_on_or_of_long_ago(date, answer, status, reason):
+    found = known_issuer(Validator(strangers(date), assumed=True), *CHAIN, answer=answer)
+    assert found.status == status
+    assert reason in (found.got or "")
+    assert (found.got or "").startswith("CN=Root,O=Test, which issued CN=Intermediate,O=Test, is no anchor")
+    assert known_issuer(Validator(strangers(date)), *CHAIN, answer=answer).status == "fail"
+
+
+def test_a_link_that_is_missing_is_missing_whatever_the_client_trusts():
+    validator = Validator(STORE, assumed=True)
+    assert known_issuer(validator, CHAIN[0], answer="went-on").status == "undetermined"
+    validator.learn(INTERMEDIATE.der(), "tcp.stream 5")
+    assert known_issuer(validator, CHAIN[0], answer="went-on").status == "fail"
+
+
+def test_the_day_from_which_a_store_counts_is_kept_in_mind():
+    kept = Validator(strangers("2027-09-21"), assumed=True)
+    for days in (-5, 5, -4, 4):
+        fresh_one = Validator(strangers("2027-09-21"), assumed=True)
+        expected = "undetermined" if days < 0 else "fail"
+        for validator in (kept, fresh_one):
+            assert known_issuer(validator, *CHAIN, time=NOW + days * DAY).status == expected
 
 
 @given(st.binary(max_size=200), st.lists(st.binary(max_size=60), max_size=3), st.sampled_from(EXCHANGES))

@@ -13,6 +13,8 @@ from analyzer.results import Status
 
 Role = Literal["server", "client"]
 """Whose certificates they are."""
+Answer = Literal["went-on", "refused"]
+"""What the other side did when it had the certificates."""
 
 
 class TransparencyLog(NamedTuple):
@@ -34,6 +36,8 @@ class Settings:
     """Smallest curve that is not weak."""
     expires_soon_days: int = 30
     """How long before its end a certificate is said to expire soon."""
+    store_days: int = 365
+    """How long before its date a store that merely stands in for another still tells what was trusted."""
     transparency_logs: Mapping[bytes, TransparencyLog] = field(default_factory=dict)
     """Logs by their id (SHA-256 of the key); SCTs are checked where there are any."""
 
@@ -57,6 +61,8 @@ class Exchange(NamedTuple):
     """DER of the OCSP response that came with the leaf."""
     timestamps: bytes | None = None
     """SignedCertificateTimestampList that came in a TLS extension."""
+    answer: Answer | None = None
+    """What the other side did; None where the capture does not show it, or nobody needs to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,8 @@ class Context:
     """The time at which the certificates are judged, that of the handshake; the only clock of a check."""
     store: TrustStore
     """What the other side trusts."""
+    assumed: bool
+    """Nobody said so: the store merely stands in for the other side's own."""
     crls: Sequence[RevocationList]
     """Revocation lists that the user gave."""
     settings: Settings

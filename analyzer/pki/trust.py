@@ -1,10 +1,16 @@
 """Whom does the verifier trust without proof (RFC 5280, section 6.1.1 d)?"""
 
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cached_property
 
+from analyzer.pki import times
 from analyzer.pki.certificate import Certificate
 from analyzer.pki.names import Name
+
+_DATE = re.compile(r"(\d{4})[-.](\d\d?)[-.](\d\d?)", re.ASCII)
 
 
 class TrustStore:
@@ -37,6 +43,16 @@ class TrustStore:
     def known(self) -> bool:
         """Whether there is any anchor; without one, whether an issuer is trusted cannot be told."""
         return bool(self.anchors)
+
+    @cached_property
+    def time(self) -> int | None:
+        """Its date in nanoseconds since 1970-01-01 UTC; None where it has none, or none that can be read."""
+        found = _DATE.match(self.date or "")
+        if found is not None:
+            year, month, day = map(int, found.groups())
+            with suppress(ValueError):
+                return times.from_datetime(datetime(year, month, day, tzinfo=UTC))
+        return None
 
     @cached_property
     def _by_subject(self) -> dict[Name, list[Certificate]]:

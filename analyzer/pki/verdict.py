@@ -56,11 +56,16 @@ class Validator:
         trust: TrustStore,
         client_trust: TrustStore = NO_STORE,
         *,
+        assumed: bool = False,
         crls: Iterable[RevocationList] = (),
         settings: Settings | None = None,
     ) -> None:
-        """`trust` is what clients trust, `client_trust` is whose client certificates servers trust."""
+        """`trust` is what clients trust, `client_trust` is whose client certificates servers trust.
+
+        `assumed`: nobody said what clients trust, `trust` stands in for it.
+        """
         self._trust: dict[Role, TrustStore] = {"server": trust, "client": client_trust}
+        self._assumed: dict[Role, bool] = {"server": assumed, "client": False}
         self._crls = tuple(crls)
         self._settings = settings or Settings()
         self._checks = _checks()
@@ -115,6 +120,7 @@ class Validator:
             sent=sent,
             moment=moment,
             store=self._trust[exchange.role],
+            assumed=self._assumed[exchange.role],
             crls=self._crls,
             settings=self._settings,
         )

@@ -132,6 +132,37 @@ def test_a_capture_is_never_written_over(engine, tmp_path, monkeypatch, named):
     assert precious.read_bytes() == b"precious"
 
 
+@pytest.mark.parametrize("command", ["analyze", "certificates", "graph", "diagram"])
+def test_nor_by_another_name_that_it_has(command, tmp_path):
+    precious = tmp_path / "a.pcap"
+    precious.write_bytes((SAMPLES / "mutual-tls12.pcap").read_bytes())
+    (tmp_path / "hard.json").hardlink_to(precious)
+    (tmp_path / "soft.json").symlink_to("a.pcap")
+    (tmp_path / "soft.pcap").symlink_to("a.pcap")
+    form = ["--format", {"analyze": "json", "certificates": "json"}.get(command, "svg")]
+    for named, output in (("a.pcap", "hard.json"), ("a.pcap", "soft.json"), ("soft.pcap", "hard.json")):
+        done = run(command, named, "-o", output, *form, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (
+            2,
+            f"mtlscope: {output}: is a capture to read, not a place to write to\n",
+        )
+    with precious.open("rb") as stdin:
+        assert run(command, "-", "-o", "hard.json", *form, cwd=tmp_path, stdin=stdin).returncode == 2
+    assert precious.read_bytes() == (SAMPLES / "mutual-tls12.pcap").read_bytes()
+
+
+def test_nor_appended_to(tmp_path):
+    precious = tmp_path / "a.pcap"
+    precious.write_bytes((SAMPLES / "mutual-tls12.pcap").read_bytes())
+    with precious.open("ab") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "analyzer", "analyze", precious],
+            stdout=out, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "mtlscope: stdout: is a capture to read, not a place to write to\n")
+    assert precious.read_bytes() == (SAMPLES / "mutual-tls12.pcap").read_bytes()
+
+
 def test_issues_reach_the_reader_once(engine, capsys):
     told = "a segment is missing (3 times, first in frame 12)"
     for name in ["table", "json", "markdown", "jsonl", "csv", "zeek"]:

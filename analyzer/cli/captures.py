@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -71,9 +72,15 @@ class Captures:
                 yield report
 
     def protect(self, output: str) -> None:
-        """Raise UsageError where `output` names one of the captures, which writing would destroy."""
-        if os.path.realpath(output) in self._names:
-            raise UsageError(f"{output}: is a capture to read, not a place to write to")
+        """Raise UsageError where `output` is one of the captures, by whatever name: writing would destroy it."""
+        status = _status(output, 1)
+        if status is None:
+            return
+        for name in self._names.values():
+            capture = _status(name, 0)
+            if capture is not None and os.path.samestat(capture, status):
+                where = "stdout" if output == "-" else output
+                raise UsageError(f"{where}: is a capture to read, not a place to write to")
 
     def _analyze(self, name: str, files: list[str]) -> Iterator[CaptureReport]:
         from analyzer.api import analyze, analyze_live
@@ -111,6 +118,15 @@ class Captures:
     def _failed(self, name: str, reason: str) -> None:
         complain(f"{name}: {reason}")
         self.unreadable = True
+
+
+def _status(name: str, descriptor: int) -> os.stat_result | None:
+    """What a regular file is known by, be it open as stdin or stdout (`-`); None where there is none."""
+    try:
+        status = os.fstat(descriptor) if name == "-" else os.stat(name)  # noqa: PTH116
+    except (OSError, ValueError):
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _in_folder(folder: Path) -> Iterator[str]:

@@ -98,6 +98,23 @@ def test_a_folder_without_captures_is_an_error(engine, tmp_path, capsys):
     assert capsys.readouterr().err == f"mtlscope: {tmp_path}: no captures in this folder\n"
 
 
+@pytest.mark.parametrize("command", ["analyze", "certificates"])
+def test_what_is_no_file_in_a_folder_is_told_and_never_opened(command, tmp_path):
+    os.mkfifo(tmp_path / "a.pcap")
+    (tmp_path / "b.pcap").write_bytes((SAMPLES / "mutual-tls12.pcap").read_bytes())
+    (tmp_path / "c.pcap").symlink_to("a.pcap")
+    (tmp_path / "d.pcap").symlink_to("/dev/zero")
+    done = run(command, tmp_path, "--format", "json", timeout=60)
+    assert done.returncode == 3
+    assert [line.removeprefix(f"mtlscope: {tmp_path}/") for line in done.stderr.splitlines()] == [
+        "a.pcap: a pipe, no file",
+        "c.pcap: a pipe, no file",
+        "d.pcap: a device, no file",
+    ]
+    read = json.loads(done.stdout)
+    assert read["capture"]["name"] == f"{tmp_path}/b.pcap" if command == "analyze" else len(read["certificates"]) == 3
+
+
 # Where to
 
 

@@ -113,7 +113,20 @@ class Captures:
         names = sorted(_in_folder(Path(argument)))
         if not names:
             self._failed(argument, "no captures in this folder")
-        return names
+        return [name for name in names if self._is_file(name)]
+
+    def _is_file(self, name: str) -> bool:
+        """Whether it is no pipe, socket or device: one that lies in a folder is told, and not waited for."""
+        from analyzer.archive.store import describe, reason
+        from analyzer.capture.source import is_live
+
+        if not is_live(name):
+            return True
+        try:
+            describe(name)
+        except OSError as error:
+            self._failed(name, reason(error))
+        return False
 
     def _failed(self, name: str, reason: str) -> None:
         complain(f"{name}: {reason}")

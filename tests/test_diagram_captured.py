@@ -112,6 +112,33 @@ def test_inferred_messages_are_said_to_be_inferred():
     assert not any(one.inferred for one in drawn("mutual-tls12").steps)
 
 
+def test_flight_of_quic_that_sizes_tell_is_drawn():
+    diagram = drawn("mutual-quic")
+    flight = step(diagram, "certificate, certificate_verify, finished")
+    assert (flight.sender, flight.phase, flight.inferred) == ("client", "Client authentication", True)
+    assert Line("2 packets", "1,125, 38 bytes, encrypted") in flight.lines
+    assert step(diagram, "verify-client").phase == flight.phase
+    assert step(drawn("one-way-quic"), "finished", "client").inferred
+    assert "verify-client" not in [one.key for one in drawn("one-way-quic").steps]
+
+
+def test_quic_has_packets_and_no_records():
+    for capture in ("mutual-quic", "one-way-quic"):
+        said = words(drawn(capture))
+        assert "record" not in said and "sizes of encrypted packets" in said and "4 packets" in said
+    assert "packet" not in words(drawn("mutual-tls13"))
+
+
+def test_flight_of_quic_that_something_interrupts_has_no_names():
+    original = report("mutual-quic")
+    facts = _copy(original.facts)
+    (first, last) = (i for i, one in enumerate(facts.sent) if one.length in (1125, 38))
+    between = replace(facts.sent[first], sender="server", length=40)
+    facts.sent = [*facts.sent[:last], between, *facts.sent[last:]]
+    diagram = replace(original, facts=facts).diagram()
+    assert not any(one.inferred for one in diagram.steps)
+
+
 def test_inferred_message_of_several_records_is_one_step():
     original = report("mutual-tls13")
     facts = _copy(original.facts)

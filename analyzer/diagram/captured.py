@@ -139,7 +139,7 @@ def _conclusion(report: HandshakeReport) -> Iterator[Line]:
         original = report.resumes
         yield Line("original", f"{words.stream(report.transport, original.stream)}, handshake {original.handshake}")
     if report.authentication_basis == "inferred":
-        yield Line("basis", "inferred from the sizes of encrypted records")
+        yield Line("basis", f"inferred from the sizes of encrypted {words.unit(report.transport)}s")
     yield from _findings(report)
     later = _later(report)
     if later is not None and later.severity == "notice":

@@ -261,7 +261,7 @@ def _count(event: Event, report: HandshakeReport, only: bool) -> None:
         for one in facts.sent:
             counts[one.sender] -= one.name == "application_data"
         counts["client"], counts["server"] = max(counts["client"], 0), max(counts["server"], 0)
-        event.says.insert(0, f"{event.count + counts['client'] + counts['server']:,} records")
+        event.says.insert(0, f"{event.count + counts['client'] + counts['server']:,} {words.unit(report.transport)}s")
         return
     parts = [f"{number:,} from the {sender}" for sender, number in counts.items() if number]
     event.says.insert(0, f"Records: {', '.join(parts)}")

@@ -67,7 +67,7 @@ class Story:
         for number, event in enumerate(self.events):
             if len(self.made) >= _MOST_STEPS:
                 left = sum(later.count for later in self.events[number:])
-                self._gap("more", f"{left:,} more messages and records are not drawn")
+                self._gap("more", f"{left:,} more messages and {words.unit(self.report.transport)}s are not drawn")
                 break
             while holes and holes[0][1].frame <= event.frame:
                 sender, hole = holes.pop(0)
@@ -152,7 +152,7 @@ class Story:
         if names == ("client_hello",) and sender and (sender, "client_hello") in self.seen:
             return words.OFFERED_AGAIN
         if len(names) > 1:
-            return "One record, or several that sizes do not tell apart"
+            return f"One {words.unit(self.report.transport)}, or several that sizes do not tell apart"
         return words.meaning(names[0], sender)
 
     def _lines(self, event: Event) -> Iterator[Line]:
@@ -167,10 +167,10 @@ class Story:
             assert event.sender is not None
             yield details.signature(event.sender, "finished", self.report)
         if event.lengths:
-            records = "record" if len(event.lengths) == 1 else f"{len(event.lengths)} records"
+            several = f"{len(event.lengths)} {words.unit(self.report.transport)}s"
             shown = ", ".join(f"{length:,}" for length in event.lengths[:6])
             more = f" and {len(event.lengths) - 6} more" if len(event.lengths) > 6 else ""
-            yield Line("length" if records == "record" else records, f"{shown}{more} bytes, encrypted")
+            yield Line(several if len(event.lengths) > 1 else "length", f"{shown}{more} bytes, encrypted")
         for said in event.says:
             yield Line("", said)
 

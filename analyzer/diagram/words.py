@@ -306,6 +306,11 @@ def verdict(report: HandshakeReport) -> str:
     return f"{text}: {report.outcome}"
 
 
+def unit(transport: str) -> str:
+    """What protects its messages: QUIC knows no records (RFC 9001, section 4)."""
+    return "packet" if transport == "quic" else "record"
+
+
 def stream(transport: str, number: int) -> str:
     """A connection as Wireshark counts it, which knows no streams of QUIC."""
     return f"{'tcp' if transport == 'tcp' else 'udp'}.stream {number}"

@@ -14,7 +14,7 @@ room for Finished, which the client must have sent.
 from typing import NamedTuple
 
 from analyzer.tls.handshake import Handshake, Sent
-from analyzer.tls.inference import Inference
+from analyzer.tls.inference import Answer, Inference
 from analyzer.tls.quic.facts import Quic, Seen
 from analyzer.tls.quic.packet import SMALLEST_FIRST_DATAGRAM
 from analyzer.tls.registry import Suite
@@ -42,6 +42,12 @@ _MORE_THAN_A_CLOSE = 3
 _APPLICATION_SETTINGS, _SMALLEST_SETTINGS = (17513, 17613), 4 + 2 + 4
 """By these the client's flight may begin with EncryptedExtensions, of so many bytes (draft-vvv-tls-alps)."""
 
+_FLIGHTS: dict[Answer, str] = {
+    "not-asked": "finished",
+    "declined": "certificate, finished",
+    "presented": "certificate, certificate_verify, finished",
+}
+
 
 class _Bounds(NamedTuple):
     """How many bytes a Handshake packet of the client has beside its messages, at least and at most."""
@@ -50,6 +56,11 @@ class _Bounds(NamedTuple):
     """Tag and packet number."""
     most: int
     """With these the header of a CRYPTO frame, and an acknowledgment."""
+
+    @property
+    def most_of_none(self) -> int:
+        """Bytes of a packet without messages, at most."""
+        return self.most - _LONGEST_CRYPTO + _PING
 
 
 def infer(handshake: Handshake, quic: Quic) -> Inference:
@@ -71,7 +82,9 @@ def infer(handshake: Handshake, quic: Quic) -> Inference:
     else:
         # A close in Handshake packets comes with one behind it, in the same words; who says more has finished.
         has_finished = bool(result.accepted) or len({seen.length for seen in data["client"]}) > 1
-        _judge_client(handshake, suite, packets, _bounds(quic, suite, done), done, has_finished, result)
+        beside = _bounds(quic, suite, done)
+        _judge_client(handshake, suite, packets, beside, done, has_finished, result)
+        _name_flight(handshake, done, beside, result)
     if result.answer == "not-asked" and _replies(done, data["server"]):
         result.accepted = True  # there was nothing to refuse
     return result
@@ -156,10 +169,25 @@ def _judge_client(
     result.because(done, "client", f"{says} Their sizes do not tell.")
 
 
+def _name_flight(handshake: Handshake, done: Sent, beside: _Bounds, result: Inference) -> None:
+    """Name what the client's packets hold together, from the first that is more than an acknowledgment on."""
+    names = _FLIGHTS.get(result.answer)
+    packets = [
+        (i, sent)
+        for i, sent in enumerate(handshake.sent)
+        if sent.sender == "client" and sent.name == "encrypted_handshake" and sent.frame <= done.frame
+    ]
+    begin = next((at for at, (_, sent) in enumerate(packets) if sent.length > beside.most_of_none), None)
+    if names is None or begin is None:
+        return
+    positions = [i for i, _ in packets[begin:]]
+    if positions == list(range(positions[0], positions[-1] + 1)):  # else nobody knows how far the flight had come
+        result.roles.update(dict.fromkeys(positions, names))
+
+
 def _ends_more(last: Seen, beside: _Bounds, finished: int) -> bool:
     """Whether the last packet of a flight holds the end of more messages than Finished, which is not divided."""
-    most_of_none = beside.most - _LONGEST_CRYPTO + _PING
-    return last.length > most_of_none and last.length - beside.least < _CRYPTO + finished
+    return last.length > beside.most_of_none and last.length - beside.least < _CRYPTO + finished
 
 
 def _may_be_padded(seen: Seen) -> bool:

@@ -93,7 +93,7 @@ def resumed(**changes: object) -> HandshakeReport:
     psk = client_hello(versions=(TLS13,), extra=[(41, vector16(vector16(b"ticket") + b"\0\0\0\1") + b"\0\0")])
     answer = server_hello(TLS13, 0x1302, extra=[(41, u16s([0]))])
     steps = "S>server_hello S>ccs S>data:23 S>data:69 C>ccs C>data:69 C>data:100 S>data:500"
-    return forged(steps, version=TLS13, hello=psk, answer=answer, **changes)
+    return forged(steps, **{"version": TLS13, "hello": psk, "answer": answer, **changes})
 
 
 def dhe(bits: int) -> bytes:
@@ -552,6 +552,36 @@ def test_remedy_says_who_does_what_and_how_to_confirm_it(code: str) -> None:
     assert len(parts) == 2
     assert any(f"{owner}'s owner: " in parts[0] for owner in ("Client", "Server", "Network"))
     assert "`" in parts[1], "a command or a display filter"
+
+
+PSK_ALONE = replace(
+    (ANSWER := server_hello(TLS13, 0x1302, extra=[(41, u16s([0]))])),
+    extensions=tuple(one for one in ANSWER.extensions if one.type != 51),
+)
+"""A ServerHello that takes a pre-shared key without a key exchange (psk_ke)."""
+
+
+@pytest.mark.parametrize(
+    ("report", "opens", "advice"),
+    [
+        (one_way(suite=RSA), "the server's key opens recordings", "switch RSA key exchange off"),
+        (one_way(suite=0xC004), "the server's key opens recordings", "switch static ECDH key exchange off"),
+        (one_way(suite=0x00A8), "it rests on a shared key, and that key opens", "switch those with a bare PSK off"),
+        (one_way(suite=0x00AC), "the server's key and the shared key together open", "prefer ECDHE_PSK suites"),
+        (resumed(answer=PSK_ALONE), "a pre-shared key alone (psk_ke)", "psk_dhe_ke only"),
+    ],
+)
+def test_what_opens_recordings_depends_on_the_kind_of_key_exchange(
+    report: HandshakeReport, opens: str, advice: str
+) -> None:
+    judgment = judged("no-forward-secrecy", [report])
+    assert opens in judgment.summary
+    assert advice in judgment.remedy
+    assert ("RSA key exchange" in judgment.remedy) == (advice == "switch RSA key exchange off")
+
+
+def test_a_pre_shared_key_with_a_key_share_keeps_recordings_shut() -> None:
+    assert judged("no-forward-secrecy", [resumed()]) is None
 
 
 @pytest.mark.parametrize("code", RULES.names())

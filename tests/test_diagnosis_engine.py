@@ -189,15 +189,19 @@ def test_a_server_that_speaks_the_version_elsewhere_does_not_lack_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "says", "advice"),
     [
-        ("C>encrypted:999 C>encrypted:61 C>encrypted:102", "(999 61 102) the client sent a certificate"),
-        ("C>encrypted:31 C>encrypted:61", "(31 61) the client sent no certificate"),
-        ("C>encrypted:61", "do not tell"),
-        ("C>encrypted:1114", "do not tell"),
+        (
+            "C>encrypted:999 C>encrypted:61 C>encrypted:102",
+            "(999 61 102) the client sent a certificate",
+            "nothing is wrong",
+        ),
+        ("C>encrypted:31 C>encrypted:61", "(31 61) the client sent no certificate", "give the client its certificate"),
+        ("C>encrypted:61", "do not tell", "give the client its certificate"),
+        ("C>encrypted:1114", "do not tell", "give the client its certificate"),
     ],
 )
-def test_a_renegotiation_that_stays_encrypted_is_told(answer: str, says: str) -> None:
+def test_a_renegotiation_that_stays_encrypted_is_told(answer: str, says: str, advice: str) -> None:
     """Apache asks for a directory's sake; the first handshake alone was one-way."""
     first = f"{TLS12_FLIGHT} {TLS12_ANSWER} {TLS12_END} C>data:100"
     hidden = f"S>encrypted:28 C>encrypted:278 S>encrypted:1034 {answer} C>ccs C>encrypted:40 S>ccs S>encrypted:40"
@@ -206,6 +210,34 @@ def test_a_renegotiation_that_stays_encrypted_is_told(answer: str, says: str) ->
     [told] = [one for one in report.findings if one.code == "client-authentication-deferred"]
     assert told.severity == "notice"
     assert says in told.summary
+    assert f"Client's owner: {advice}" in told.remedy
+    assert "-tls1_2" in told.remedy
+    assert "-enable_pha" not in told.remedy
+
+
+def test_who_does_not_begin_the_renegotiation_needs_a_client_that_does() -> None:
+    first = f"{TLS12_FLIGHT} {TLS12_ANSWER} {TLS12_END} C>data:100"
+    report = diagnosed(forged(f"{first} S>hello_request wait:1 C>fin"))
+    [told] = [one for one in report.findings if one.code == "client-authentication-deferred"]
+    assert "use a client that lets itself be asked by a renegotiation" in told.remedy
+
+
+def test_a_request_behind_the_handshake_of_tls13_is_told_by_its_result() -> None:
+    first = (
+        "S>server_hello S>encrypted_extensions S>certificate S>certificate_verify S>finished C>finished C>data:100"
+        " S>certificate_request"
+    )
+    for answer, shown, advice in (
+        ("C>certificate C>certificate_verify", True, "nothing is wrong"),
+        ("C>certificate:empty C>finished", False, "give the client its certificate"),
+    ):
+        report = forged(f"{first} {answer}", version=TLS13, decrypted=True)
+        report.client_certificate_presented = shown
+        [told] = [one for one in diagnosed(report).findings if one.code == "client-authentication-deferred"]
+        assert f"Client's owner: {advice}" in told.remedy
+        assert "`openssl s_client -connect 198.51.100.7:443 -servername service.example.com -tls1_3 -enable_pha" in (
+            told.remedy
+        )
 
 
 # Ranks

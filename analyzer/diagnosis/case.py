@@ -375,8 +375,11 @@ class Case:
             "and give the file with --keylog"
         )
 
-    def s_client(self, *options: str, then: str = "") -> str:
-        """An `openssl s_client` that tries the same server, piped into `then`; safe to paste whatever the names are."""
+    def s_client(self, *options: str, then: str = "", typed: bool = False) -> str:
+        """An `openssl s_client` that tries the same server, piped into `then`; safe to paste whatever the names are.
+
+        `typed`: it stays open for what a person types.
+        """
         server = self.report.server
         name = ["-servername", self.report.server_name] if self.report.server_name else ["-noservername"]
         if self.report.transport == "udp":
@@ -385,7 +388,8 @@ class Case:
         elif self.report.transport == "quic":  # from OpenSSL 3.5 on
             options = ("-quic", "-alpn", "h3", *(option for option in options if not option.startswith("-tls1")))
         words = ["openssl", "s_client", "-connect", str(server), *name, *options]
-        return f"`{' '.join(map(shlex.quote, words))} </dev/null{' | ' + then if then else ''}`"
+        nothing = "" if typed else " </dev/null"
+        return f"`{' '.join(map(shlex.quote, words))}{nothing}{' | ' + then if then else ''}`"
 
     def gap(self, later: Ending) -> float | None:
         """Seconds between the last message before an ending and the ending."""

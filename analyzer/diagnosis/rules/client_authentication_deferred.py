@@ -17,6 +17,8 @@ Server's owner: Ask in the first handshake, on a host name or port of its own (S
 References: RFC 8446, section 4.6.2; RFC 5246, section 7.4.1.1; RFC 9113, section 9.2.1; RFC 8740.
 """
 
+from typing import Literal
+
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.faults import sentence
 from analyzer.diagnosis.finding import Judgment, advise
@@ -28,6 +30,9 @@ SEVERITY = "error"
 STAGE = "client-authentication"
 SPECIFICITY = 3
 WHEN = ("failed", "established")
+
+Result = Literal["shown", "open", "failed"]
+"""The client showed a certificate then, showed none or it cannot be told, or it came to nothing."""
 
 _HELLO_REQUESTS = frozenset((20, 28, 48, 64, 80))
 """Lengths of an encrypted HelloRequest: ChaCha20, GCM, CBC with its MACs."""
@@ -57,9 +62,10 @@ def judge(case: Case) -> Judgment | None:
         return None
     if case.failed:
         renegotiates = facts.index > 0 and (case.asked or case.ending.alert == "no_renegotiation")
-        return _judgment(case, "renegotiated to ask for one, which failed", None, failed=True) if renegotiates else None
+        return _judgment(case, "renegotiated to ask for one, which failed", None, "failed") if renegotiates else None
+    shown: Result = "shown" if case.report.client_certificate_presented else "open"
     if facts.index and case.asked:
-        return _judgment(case, "asked for one by a renegotiation", case.sent("certificate_request"), failed=False)
+        return _judgment(case, "asked for one by a renegotiation", case.sent("certificate_request"), shown)
     data = [sent for sent in facts.sent if sent.name == "application_data"]
     begun = data[0].frame if data else None
     if facts.is_tls13:
@@ -70,7 +76,7 @@ def judge(case: Case) -> Judgment | None:
             if finished and sent.name == "certificate_request" and sent.frame > finished.frame
         ]
         if later:
-            return _judgment(case, "asked for one after the handshake", later[0], failed=False)
+            return _judgment(case, "asked for one after the handshake", later[0], shown)
         return None
     if begun is None:
         return None
@@ -81,8 +87,9 @@ def judge(case: Case) -> Judgment | None:
         return None  # which was read, and has a finding of its own
     flight = _hidden_flight(case, asks)
     if flight:
-        return _judgment(case, f"began a second handshake, {_told(flight)}", asks, failed=False)
-    return _judgment(case, "seems to have asked for a renegotiation, which the client did not begin", asks, failed=True)
+        told, result = _told(flight)
+        return _judgment(case, f"began a second handshake, {told}", asks, result)
+    return _judgment(case, "seems to have asked for a renegotiation, which the client did not begin", asks, "failed")
 
 
 def _hidden_flight(case: Case, asks: Sent) -> list[int]:
@@ -97,15 +104,18 @@ def _hidden_flight(case: Case, asks: Sent) -> list[int]:
     return lengths
 
 
-def _told(flight: list[int]) -> str:
+def _told(flight: list[int]) -> tuple[str, Result]:
     """What the lengths tell of the client's answer: behind its hello [Certificate], ClientKeyExchange, [its proof]."""
     _, *answer = flight
     shown = " ".join(map(str, answer))
     if len(answer) > 2 and answer[0] > _SMALL:
-        return f"which is encrypted; by its records ({shown}) the client sent a certificate there"
+        return f"which is encrypted; by its records ({shown}) the client sent a certificate there", "shown"
     if len(answer) == 2 and answer[0] < _SMALL:
-        return f"which is encrypted; by its records ({shown}) the client sent no certificate there, though asked"
-    return "which is encrypted; its records do not tell whether the client sent a certificate there"
+        return (
+            f"which is encrypted; by its records ({shown}) the client sent no certificate there, though asked",
+            "open",
+        )
+    return "which is encrypted; its records do not tell whether the client sent a certificate there", "open"
 
 
 def _is_hello_request(sent: Sent) -> bool:
@@ -114,17 +124,33 @@ def _is_hello_request(sent: Sent) -> bool:
     return sent.name == "hello_request" or (sent.name == "encrypted_handshake" and sent.length in _HELLO_REQUESTS)
 
 
-def _judgment(case: Case, what: str, sent: Sent | None, *, failed: bool) -> Judgment:
+def _judgment(case: Case, what: str, sent: Sent | None, result: Result) -> Judgment:
+    failed = result == "failed"
     return Judgment(
         confidence="likely",
         severity=None if case.failed else "warning" if failed else "notice",
         explains=case.failed,
         summary=f"{sentence(case.name('server'))} did not ask for a client certificate at once, but {what}.",
-        remedy=advise(
-            client="use a client that can be asked later (HTTP/1.1, post-handshake authentication), or another "
-            "endpoint.",
-            server="ask in the first handshake, on a host name or port of its own.",
-            confirm=f"{case.s_client('-tls1_3', '-enable_pha')}, then request the path that needs a certificate.",
-        ),
+        remedy=_remedy(case, result),
         evidence=case.see(sent, case.ending if failed else None),
+    )
+
+
+def _remedy(case: Case, result: Result) -> str:
+    """By the version, which decides how a client is asked later, and by what came of it here."""
+    options: tuple[str, ...] = ("-tls1_2",)
+    how, able = "a renegotiation", "OpenSSL, or curl with HTTP/1.1"
+    if case.facts is not None and case.facts.is_tls13:
+        options = "-tls1_3", "-enable_pha"
+        how, able = "post-handshake authentication", "OpenSSL's -enable_pha, curl with HTTP/1.1"
+    client = {
+        "failed": f"use a client that lets itself be asked by {how} ({able}), or another endpoint.",
+        "shown": f"nothing is wrong here; another client may not let itself be asked by {how}.",
+        "open": f"give the client its certificate for this destination; it lets itself be asked by {how}.",
+    }[result]
+    tried = case.s_client(*options, "-cert", "client.pem", "-key", "client.key", typed=True)
+    return advise(
+        client=client,
+        server="ask in the first handshake, on a host name or port of its own.",
+        confirm=f"{tried}, then request by HTTP/1.1 the path that needs a certificate.",
     )

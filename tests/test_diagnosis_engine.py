@@ -240,6 +240,20 @@ def test_a_request_behind_the_handshake_of_tls13_is_told_by_its_result() -> None
         )
 
 
+@pytest.mark.parametrize(
+    ("end", "promise"),
+    [
+        ("S>data:19 S>fin", "-tls1_2 </dev/null` shows the alert in clear, if the server speaks TLS 1.2."),
+        ("S>fin", "` ends as here, and stays open with a certificate that the server accepts."),
+        ("S>rst", "` ends as here, and stays open with a certificate that the server accepts."),
+    ],
+)
+def test_an_alert_is_promised_only_where_there_is_one(end: str, promise: str) -> None:
+    report = diagnosed(forged(f"{TLS13_ASKING} {TLS13_MUTUAL} {end}", version=TLS13))
+    [refused] = [one for one in report.findings if one.code == "client-certificate-refused"]
+    assert refused.remedy.endswith(promise)
+
+
 # Ranks
 
 

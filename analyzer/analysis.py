@@ -132,7 +132,7 @@ class Analysis:
         held: list[HandshakeReport] = []
         for ended in self._read(progress, live=self._capture.live):
             held += ended
-            if sum(self._share.exchange(len(held))) >= most:
+            if sum(self._share.exchange("held", len(held))) >= most:
                 self._judge(held)
                 yield held
                 held = []
@@ -144,12 +144,12 @@ class Analysis:
         setup = self._setup
         self._assembler.link()
         handshakes.sort(key=by_place)
-        self._chains.learn(self._share.pool(self._chains.sent(handshakes)))
+        self._chains.learn(self._share.pool("sent", self._chains.sent(handshakes)))
         for handshake in handshakes:
             self._chains.judge(handshake)
             if setup.application and handshake.facts is not None:
                 handshake.application = exchange(handshake.facts)
-        sightings = sorted(self._share.pool([sighting(one) for one in handshakes]), key=by_place)
+        sightings = sorted(self._share.pool("sightings", [sighting(one) for one in handshakes]), key=by_place)
         diagnose(
             handshakes,
             sightings=sightings,
@@ -164,7 +164,7 @@ class Analysis:
         report.frames, report.bytes = capture.frames, capture.bytes
         report.connections = self._table.opened
         report.conversations = self._associations.conversations if self._associations is not None else 0
-        told = self._share.exchange((self._keyring.asked, self._keyring.matched, list(self._issues)))
+        told = self._share.exchange("issues", (self._keyring.asked, self._keyring.matched, list(self._issues)))
         if self._table.bygone.forgotten:
             message = "Too many connections: a late segment of one that is over may count as a new connection."
             self._common.add("bygone-connections", message, count=self._table.bygone.forgotten)
@@ -206,7 +206,7 @@ class Analysis:
                 self._finish(connection)
             yield self._take_ended()
         associations = {each.connection.stream: each for each in self._associations.all()} if self._associations else {}
-        streams = sorted(self._share.pool(list(associations)))
+        streams = sorted(self._share.pool("associations", list(associations)))
         for start in range(0, len(streams), at_once):
             for stream in streams[start : start + at_once]:
                 if stream in associations:
@@ -244,7 +244,8 @@ class Analysis:
                 self._closed[follower] = None
                 self._closed.move_to_end(follower)
         held = 0
-        for theirs, skipped in self._share.exchange((self._held, self._skipped)):
+        step = f"{batch.number[-1]} frames to {batch.time[-1]}"
+        for theirs, skipped in self._share.exchange(step, (self._held, self._skipped)):
             held += theirs
             for frame in skipped:
                 self._table.skip_number(frame)
@@ -298,7 +299,7 @@ class Analysis:
         """
         candidates = [connection.follower for connection in self._table] if total > self._limits.held_bytes else []
         mine = [(one.connection.order, one.counted) for one in candidates or self._closed if isinstance(one, Follower)]
-        held = dict(self._share.pool(mine))
+        held = dict(self._share.pool("held by connections", mine))
         """By the number of a connection."""
         while self._closed and total > self._limits.held_bytes // 4:
             connection = next(iter(self._closed)).connection

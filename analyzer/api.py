@@ -139,11 +139,13 @@ def _read(
 
         with (
             # What several cannot do, or did not live to do, one does.
-            suppress(AloneError, crew.BrokenShareError),
+            suppress(AloneError, crew.BrokenShareError, crew.FailedShareError),
             crew.together(jobs, _help, capture, name, asked, in_parts) as share,
         ):
             for report in _follow(capture, name, progress, _setup(**asked | {"share": share}), in_parts=in_parts):
-                report.handshakes = sorted(chain.from_iterable(share.gather(report.handshakes)), key=by_place)
+                report.handshakes = sorted(
+                    chain.from_iterable(share.gather("reports", report.handshakes)), key=by_place
+                )
                 yield report
                 done += 1
             return
@@ -155,7 +157,7 @@ def _help(share: Share, capture: Captures, name: str | None, asked: dict[str, An
     for report in _follow(capture, name, None, _setup(**asked | {"share": share}), in_parts=in_parts):
         for each in report.handshakes:
             each.facts = each.carrier = None  # too much to hand over
-        share.gather(report.handshakes)
+        share.gather("reports", report.handshakes)
 
 
 def _follow(

@@ -130,7 +130,7 @@ class Assembler:
 
     def late_attempts(self) -> list[HandshakeReport]:
         """Attempts of connections to a server that, as is known by now, speaks TLS."""
-        for theirs in self._share.exchange(self._servers):
+        for theirs in self._share.exchange("servers", self._servers):
             for server, at_once in theirs.items():
                 self._servers[server] = self._servers.get(server, False) or at_once
         attempts, dropped = self._attempts.settle()
@@ -148,13 +148,13 @@ class Assembler:
     def link(self) -> None:
         """Say in the reports since the last time whose sessions they resume, and whom these had authenticated."""
         latest = max((report.first_frame for report, _ in self._unlinked.values()), default=-1)
-        shares = self._share.exchange((latest, len(self._sessions)))
+        shares = self._share.exchange("unlinked", (latest, len(self._sessions)))
         latest = max(latest for latest, _ in shares)
         if latest < 0 and sum(sessions for _, sessions in shares) < _UNLINKED:
             return
         for earlier in [each for each in self._open if each.first_frame < latest]:
             self._remember_open(earlier)
-        sessions, self._sessions = self._share.pool(self._sessions), []
+        sessions, self._sessions = self._share.pool("sessions", self._sessions), []
         for place, (original, how) in self._lineage.link(sessions).items():
             if place not in self._unlinked:
                 continue

@@ -10,7 +10,7 @@ from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from analyzer.shares import ALONE, Share
+from analyzer.shares import ALONE, AloneError, Share
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_FAILED = b"!"
-"""What begins the words of a process that cannot go on; a pickle begins otherwise."""
+_FAILED = b"failed"
+"""The step of a process that cannot go on."""
+_END = b"\n"
+"""What parts a step from the words that are said there."""
 
 
 class BrokenShareError(BrokenExecutor):
@@ -36,22 +38,24 @@ class _Leader(Share):
         self._others = others
         self.count = 1 + len(others)
 
-    def exchange(self, mine: _T) -> list[_T]:
+    def exchange(self, step: str, mine: _T) -> list[_T]:
         with _others_alive():
-            told = [_dump(mine), *self._received()]
+            told = [_dump(mine), *self._received(step)]
             for index, other in enumerate(self._others, 1):
                 other.send_bytes(_dump([*told[:index], b"", *told[index + 1 :]]))
         return [mine, *map(pickle.loads, told[1:])]
 
-    def gather(self, mine: _T) -> list[_T]:
+    def gather(self, step: str, mine: _T) -> list[_T]:
         with _others_alive():
-            return [mine, *map(pickle.loads, self._received())]
+            return [mine, *map(pickle.loads, self._received(step))]
 
-    def _received(self) -> Iterator[bytes]:
+    def _received(self, step: str) -> Iterator[bytes]:
         for other in self._others:
-            words = other.recv_bytes()
-            if words.startswith(_FAILED):
-                raise FailedShareError(words.removeprefix(_FAILED).decode())
+            its, _, words = other.recv_bytes().partition(_END)
+            if its == _FAILED:
+                raise FailedShareError(words.decode())
+            if its != step.encode():
+                raise AloneError
             yield words
 
 
@@ -69,15 +73,15 @@ class _Member(Share):
         self.index = index
         self.count = count
 
-    def exchange(self, mine: _T) -> list[_T]:
+    def exchange(self, step: str, mine: _T) -> list[_T]:
         with _others_alive():
-            self._leader.send_bytes(_dump(mine))
+            self._leader.send_bytes(step.encode() + _END + _dump(mine))
             told: list[bytes] = pickle.loads(self._leader.recv_bytes())
         return [mine if index == self.index else pickle.loads(words) for index, words in enumerate(told)]
 
-    def gather(self, mine: _T) -> list[_T]:
+    def gather(self, step: str, mine: _T) -> list[_T]:
         with _others_alive():
-            self._leader.send_bytes(_dump(mine))
+            self._leader.send_bytes(step.encode() + _END + _dump(mine))
         return []
 
 
@@ -135,7 +139,7 @@ def _work(
         pass  # the first one has ended
     except BaseException as error:  # whatever it is, the first one must not wait for ever
         with suppress(OSError):
-            leader.send_bytes(_FAILED + f"{type(error).__name__}: {error}".encode(errors="replace"))
+            leader.send_bytes(_FAILED + _END + f"{type(error).__name__}: {error}".encode(errors="replace"))
 
 
 def _dump(value: Any) -> bytes:

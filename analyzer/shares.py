@@ -15,7 +15,10 @@ _T = TypeVar("_T")
 
 
 class AloneError(Exception):
-    """The capture can be analyzed by one process only: it holds secrets, which open one connection by another."""
+    """The capture can be analyzed by one process only.
+
+    It holds secrets, which open one connection by another; or it changes, so that not all of them read the same.
+    """
 
 
 class Share:
@@ -29,15 +32,18 @@ class Share:
         """Whether it follows the connection of this number."""
         return order % self.count == self.index
 
-    def exchange(self, mine: _T) -> list[_T]:
-        """What each has to say, in their order; all of them must ask, and wait for each other."""
+    def exchange(self, step: str, mine: _T) -> list[_T]:
+        """What each has to say, in their order; all of them must ask, and wait for each other.
+
+        `step` says where in the capture and the analysis this is. Raises AloneError where another is somewhere else.
+        """
         return [mine]
 
-    def pool(self, mine: list[_T]) -> list[_T]:
+    def pool(self, step: str, mine: list[_T]) -> list[_T]:
         """The same, where each has several things to say: all of them in one list."""
-        return list(chain.from_iterable(self.exchange(mine)))
+        return list(chain.from_iterable(self.exchange(step, mine)))
 
-    def gather(self, mine: _T) -> list[_T]:
+    def gather(self, step: str, mine: _T) -> list[_T]:
         """What each has to say, for the first one only; the others go on at once, with nothing."""
         return [mine]
 
@@ -70,7 +76,7 @@ class Earliest(Generic[_T]):
 
     def settle(self) -> tuple[list[_T], int]:
         """What is this share's of those that are kept, and how many it dropped; all shares must ask."""
-        numbers = sorted(self._share.pool([-number for number, _ in self._kept]))
+        numbers = sorted(self._share.pool("attempts", [-number for number, _ in self._kept]))
         beyond = numbers[self._most] if len(numbers) > self._most else None
         kept = [thing for number, thing in self._kept if beyond is None or -number < beyond]
         return kept, self._dropped + len(self._kept) - len(kept)

@@ -9,7 +9,7 @@ import talk
 from shared import crowd, in_shares
 from talk import Talk, tls12
 
-from analyzer import crew
+from analyzer import api, crew
 from analyzer.api import analyze, analyze_live
 from analyzer.cli.shares import worthwhile
 from analyzer.report import serialize
@@ -17,6 +17,7 @@ from analyzer.results import CaptureReport
 from analyzer.settings import Limits
 from analyzer.shares import AloneError, Share
 
+HELP = api._help
 CAPTURES = Path(__file__).parents[1] / "captures"
 FILES = sorted(file for file in CAPTURES.glob("*.pcap*") if file.name != "embedded-secrets.pcapng")
 
@@ -105,26 +106,52 @@ def test_secrets_in_a_capture_are_for_one_process() -> None:
 
 
 def speak(share: Share, *words: str) -> list[list[object]]:
-    heard = [share.exchange((share.index, word)) for word in words]
-    share.gather(f"bye from {share.index}")
+    heard = [share.exchange(word, (share.index, word)) for word in words]
+    share.gather("end", f"bye from {share.index}")
     return heard
 
 
 def fail(share: Share) -> None:
-    share.exchange(None)
+    share.exchange("here", None)
     raise ValueError("no")
 
 
 def die(share: Share) -> None:
-    share.exchange(None)
+    share.exchange("here", None)
     os._exit(9)
 
 
 def test_processes_hear_each_other_in_order() -> None:
     with crew.together(3, speak, "a", "b") as share:
-        heard = [share.exchange((0, word)) for word in ("a", "b")]
+        heard = [share.exchange(word, (0, word)) for word in ("a", "b")]
         assert heard == [[(index, word) for index in range(3)] for word in ("a", "b")]
-        assert share.gather("bye from 0") == [f"bye from {index}" for index in range(3)]
+        assert share.gather("end", "bye from 0") == [f"bye from {index}" for index in range(3)]
+
+
+def test_who_is_somewhere_else_is_left_alone() -> None:
+    with crew.together(2, speak, "a", "b") as share:
+        share.exchange("a", None)
+        with pytest.raises(AloneError):
+            share.exchange("c", None)
+
+
+@pytest.mark.parametrize("read", ["longer", "other", "gone"])
+def test_a_capture_that_changes_is_for_one_process(tmp_path: Path, monkeypatch, read: str) -> None:
+    """The other process finds more in it, or another capture in its place, or nothing."""
+    file, other = tmp_path / "capture.pcap", tmp_path / "capture.pcap.other"
+    file.write_bytes(everybody(apart=10**9))
+    if read != "gone":
+        other.write_bytes(everybody(apart=(2 if read == "other" else 1) * 10**9))
+    if read == "longer":
+        file.write_bytes(file.read_bytes()[:-20_000])
+    monkeypatch.setattr("analyzer.api._help", help_with_another)
+    limits = Limits(batch_bytes=10_000)
+    assert said([analyze(file, limits=limits, jobs=2)]) == said([analyze(file, limits=limits)])
+
+
+def help_with_another(share: Share, capture: str, *rest: object) -> None:
+    """Do one's share of what is not the same."""
+    HELP(share, f"{capture}.other", *rest)
 
 
 @pytest.mark.parametrize("name", ["two-servers.pcap", "embedded-secrets.pcapng", "resumption-psk-mutual.pcap"])
@@ -152,7 +179,7 @@ def gather_twice(share: Share, capture: str, name: str | None, asked: dict[str, 
             os._exit(9)
         for each in report.handshakes:
             each.facts = None
-        share.gather(report.handshakes)
+        share.gather("reports", report.handshakes)
 
 
 @pytest.mark.parametrize(
@@ -174,16 +201,16 @@ def test_several_are_worth_their_while_for_many_handshakes(
 
 def test_one_process_needs_no_others() -> None:
     with crew.together(1, fail) as share:
-        assert (share.count, share.exchange(1), share.gather(2)) == (1, [1], [2])
+        assert (share.count, share.exchange("here", 1), share.gather("here", 2)) == (1, [1], [2])
 
 
 def test_a_process_that_fails_says_why() -> None:
     with crew.together(2, fail) as share, pytest.raises(crew.FailedShareError, match="ValueError: no"):
-        share.exchange(None)
-        share.exchange(None)
+        share.exchange("here", None)
+        share.exchange("here", None)
 
 
 def test_a_process_that_dies_is_missed() -> None:
     with crew.together(2, die) as share, pytest.raises(crew.BrokenShareError):
-        share.exchange(None)
-        share.exchange(None)
+        share.exchange("here", None)
+        share.exchange("here", None)

@@ -134,8 +134,8 @@ def share(mine: Share, task: Task, place: str, options: Mapping[str, Any]) -> No
     worker, rows = _Worker(task, Dataset(place), options), Rows(task.capture_id)
     with worker.opened:
         for report in worker.reports(task.name, worker.sources(), mine):
-            mine.gather(columns(rows.part(report)))
-    mine.gather(rows)
+            mine.gather("part", columns(rows.part(report)))
+    mine.gather("rows", rows)
 
 
 class _Worker:
@@ -196,7 +196,7 @@ class _Worker:
         try:
             if task.shares > 1:
                 with (
-                    suppress(AloneError),
+                    suppress(AloneError, crew.FailedShareError),
                     crew.together(task.shares, share, task, self._dataset.place, self._options) as mine,
                 ):
                     return self._write(self.reports(name, sources, mine), capture_id, about, mine)
@@ -207,7 +207,7 @@ class _Worker:
             return done
         except CaptureError as error:
             why = error.reason
-        except (_FaultError, crew.FailedShareError) as error:  # must not stop the other captures
+        except _FaultError as error:  # must not stop the other captures
             why = f"this is a fault of mtlscope, please report it: {error}"
         return self._write([CaptureReport(capture=name, error=why)], capture_id, about)
 
@@ -254,10 +254,10 @@ class _Worker:
         rows = Rows(capture_id)
         with self._dataset.part(capture_id) as part:
             for report in reports:
-                part.merge(mine.gather(columns(rows.part(report))))
+                part.merge(mine.gather("part", columns(rows.part(report))))
                 report.handshakes.clear()
                 last = report
-            for others in mine.gather(rows)[1:]:
+            for others in mine.gather("rows", rows)[1:]:
                 rows.add(others)
             why = unread(last.issues)
             last.error = last.error or (why and why.rstrip("."))

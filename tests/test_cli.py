@@ -1,5 +1,6 @@
 """The command line: which captures it reads, where it writes, what it says on stderr and how it ends."""
 
+import errno
 import io
 import json
 import os
@@ -312,6 +313,35 @@ def test_a_reader_that_leaves_is_no_error():
             [sys.executable, "-m", "analyzer", "--help"], stdout=gone, stderr=subprocess.PIPE, check=False
         )
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+CAPTURE = str(Path(__file__).parent.parent / "captures" / "mutual-tls12.pcap")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["analyze", CAPTURE, "--format", "json"],
+        ["certificates", CAPTURE, "--format", "json"],
+        ["graph", CAPTURE, "--format", "json"],
+        ["diagram", CAPTURE, "--format", "svg"],
+        ["compare", CAPTURE, CAPTURE, "--format", "json"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_full_disk_is_said_of_the_file_that_is_written(arguments, capsys):
+    assert main([*arguments, "-o", "/dev/full"]) == 2
+    assert capsys.readouterr().err == "mtlscope: /dev/full: No space left on device\n"
+
+
+def test_what_the_process_lacks_is_said_of_no_file(monkeypatch, capsys):
+    def lacking(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("analyzer.archive.plan.plan", lacking)
+    assert main(["batch", CAPTURE, "-o", "memory://lacking", "--jobs", "0"]) == 2
+    assert capsys.readouterr().err == "mtlscope: Too many open files\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

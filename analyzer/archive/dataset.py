@@ -269,11 +269,13 @@ class Part:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # The row in captures says that the capture is done: it comes last.
-        for folder, file in sorted(self._files.items(), key=lambda file: file[0] == "captures"):
-            if kind is None:
-                file.publish(f"{folder}/{self._capture_id}.parquet")
-            else:
+        try:
+            # The row in captures says that the capture is done: it comes last.
+            for folder, file in sorted(self._files.items(), key=lambda file: file[0] == "captures"):
+                if kind is None:
+                    file.publish(f"{folder}/{self._capture_id}.parquet")
+        finally:
+            for file in self._files.values():
                 file.discard()
 
 
@@ -308,6 +310,7 @@ class _File:
             self._flush()
             self._writer.close()
             self._store.publish(self._draft, name)
+            self._draft = None
             return
         made = pa.BufferOutputStream()
         self._writer = self._open(made)

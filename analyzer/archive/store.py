@@ -134,14 +134,19 @@ class Store:
     def discard(self, draft: BinaryIO) -> None:
         """Forget a draft."""
         if not isinstance(draft, BytesIO):
-            draft.close()
+            with suppress(OSError):  # the disk is full
+                draft.close()
             Path(draft.name).unlink(missing_ok=True)
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file at once, in place of one of that name."""
         draft = self.draft()
-        draft.write(data)
-        self.publish(draft, name)
+        try:
+            draft.write(data)
+            self.publish(draft, name)
+        except BaseException:
+            self.discard(draft)
+            raise
 
     def get(self, name: str) -> bytes | None:
         """A file's bytes; None where it is not there."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from analyzer.cli.messages import complain, fault
+from analyzer.cli.messages import STDOUT, complain, fault, is_of_the_process
 from analyzer.errors import AnalyzerError, CaptureError
 from analyzer.plugins import Registry
 
@@ -82,9 +82,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _abandon_output()
         return 141
     except OSError as error:
-        if error.filename is None:
+        says = os.strerror(error.errno) if error.errno else str(error)
+        if is_of_the_process(error):
+            complain(says)
+            return 2
+        if error.filename in (None, STDOUT):
             _abandon_output()
-        complain(f"{error.filename or 'stdout'}: {error.strerror}")
+        complain(f"{error.filename or STDOUT}: {says}")
         return 2
     except Exception as error:
         complain(fault(error))

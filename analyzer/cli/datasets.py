@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TextIO
 
+from analyzer.cli.messages import STDOUT, about
 from analyzer.errors import UsageError
 
 
@@ -26,10 +27,11 @@ def format_of(output: str, named: str | None, suffixes: Mapping[str, tuple[str, 
 @contextmanager
 def opened(output: str) -> Iterator[TextIO]:
     """A file to write text to; `-` is stdout."""
-    if output != "-":
-        with open(output, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:  # noqa: PTH123
-            yield file
-        return
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    yield sys.stdout
+    with about(STDOUT if output == "-" else output):
+        if output != "-":
+            with open(output, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:  # noqa: PTH123
+                yield file
+            return
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        yield sys.stdout

@@ -2,9 +2,15 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EMFILE, ENFILE, ENOMEM
 
 from analyzer.filenames import named
 from analyzer.report.escape import visible
+
+STDOUT = "stdout"
+"""Its name in errors."""
 
 
 def complain(text: str) -> None:
@@ -12,6 +18,22 @@ def complain(text: str) -> None:
     line = f"mtlscope: {visible(named(text))}\n"
     encoding = sys.stderr.encoding or "utf-8"
     sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
+
+
+@contextmanager
+def about(place: str) -> Iterator[None]:
+    """Have errors of writing name the place: the system does so only where a file cannot be opened."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and not is_of_the_process(error):
+            error.filename = place
+        raise
+
+
+def is_of_the_process(error: OSError) -> bool:
+    """Whether what the process may have is used up, wherever that shows."""
+    return error.errno in (EMFILE, ENFILE, ENOMEM)
 
 
 def fault(error: Exception) -> str:

@@ -1,10 +1,12 @@
 """Arguments and options that several commands share, one decorator a group."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
+from analyzer.cli.messages import STDOUT, about
 from analyzer.report import formats
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -77,8 +79,8 @@ _DIAGNOSIS: list[Callable[[Any], Any]] = [
 
 
 def output_option(help_text: str = "Where to write it; - is stdout, the default.") -> Callable[[Function], Function]:
-    """Give a command `output`: a file, or `-`."""
-    return click.option(
+    """Give a command `output`: a file, or `-`. What goes wrong when it writes is said of that, or of its `folder`."""
+    option = click.option(
         "-o",
         "--output",
         metavar="FILE",
@@ -86,6 +88,17 @@ def output_option(help_text: str = "Where to write it; - is stdout, the default.
         default="-",
         help=help_text,
     )
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def telling_where(*arguments: Any, **parameters: Any) -> Any:
+            place = parameters.get("folder") or parameters["output"]
+            with about(STDOUT if place == "-" else place):
+                return function(*arguments, **parameters)
+
+        return option(cast(Function, telling_where))
+
+    return decorate
 
 
 _WRITING: list[Callable[[Any], Any]] = [

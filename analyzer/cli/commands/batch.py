@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from analyzer.cli.messages import about
 from analyzer.cli.options import analyzes
 from analyzer.shares import cores
 
@@ -58,7 +59,7 @@ def command(
         raise click.UsageError("--jobs is for local processes; a cluster has its own number of workers", ctx)
     dataset = Dataset(place)
     number = cores() if jobs is None else jobs
-    with closing(engines.Dask(cluster) if cluster else engines.local(number)) as engine:
+    with about(place), closing(engines.Dask(cluster) if cluster else engines.local(number)) as engine:
         # Local workers get ready meanwhile.
         options = checked(analysis)
         digest = dataset.create(options)

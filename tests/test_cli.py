@@ -315,7 +315,44 @@ def test_a_reader_that_leaves_is_no_error():
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+CLOSED = "mtlscope: stdout: Bad file descriptor\n"
 CAPTURE = str(Path(__file__).parent.parent / "captures" / "mutual-tls12.pcap")
+
+
+def without(descriptors, *arguments):
+    """Run with these descriptors closed."""
+    code = f"import os, sys; os.closerange(*{descriptors}); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    return subprocess.run(
+        [sys.executable, "-c", code, "-m", "analyzer", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["analyze", CAPTURE],
+        ["certificates", CAPTURE],
+        ["graph", CAPTURE, "--format", "svg"],
+        ["show", CAPTURE],
+        ["keys", CAPTURE],
+        ["check", "--init"],
+        ["diagram", CAPTURE],
+        ["--help"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_closed_stdout_is_one_line_and_a_closed_stderr_is_nothing(arguments):
+    done = without((1, 2), *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", CLOSED)
+    done = without((2, 3), *arguments)
+    assert done.returncode == 0 and done.stdout
+
+
+def test_with_all_closed_a_file_is_written_all_the_same(tmp_path):
+    assert without((0, 3), "analyze", CAPTURE, "-o", tmp_path / "report.json").returncode == 0
+    assert json.loads((tmp_path / "report.json").read_text())["handshakes"]
+    assert without((2, 3), "analyze", tmp_path / "none").returncode == 3
+    assert without((0, 1), "query", tmp_path, "-").stderr == "mtlscope: there is no standard input\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -57,6 +57,16 @@ def _be_a_program() -> None:
     atexit.register(gc.freeze)
     # NumPy's linear algebra, which nothing here uses, starts a thread a core that wait busily while all else starts.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # No file may be opened in the place of a closed stdin, stdout or stderr. What is written to that stdout fails.
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR if descriptor == 2 else os.O_RDONLY)  # takes the first that is free
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EMFILE, ENFILE, ENOMEM
 
 from analyzer.filenames import named
@@ -17,7 +17,8 @@ def complain(text: str) -> None:
     """Write `mtlscope: text` to stderr, as one line that a terminal cannot be misled by."""
     line = f"mtlscope: {visible(named(text))}\n"
     encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
+    with suppress(OSError):  # nobody is there to be told
+        sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def _password(file: str) -> str:
     """What opens an encrypted private key: from the environment, else from the person at the terminal."""
     if (password := os.environ.get(VARIABLE)) is not None:
         return password
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(f"{file}: the private key is encrypted; put its password into the environment as {VARIABLE}")
     asked: str = click.prompt(f"Password of {file}", hide_input=True, err=True)
     return asked

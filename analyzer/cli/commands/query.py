@@ -29,6 +29,8 @@ def command(place: str, sql: str, format_name: str | None, output: str) -> None:
     if chosen == "parquet" and output == "-":
         raise UsageError("Parquet is no text: name a file with -o")
     if sql == "-":
+        if sys.stdin is None:
+            raise UsageError("there is no standard input")
         sql = sys.stdin.read()
     with query.ask(Dataset(place), sql) as answer:
         if chosen == "parquet":

@@ -234,6 +234,9 @@ class Assembler:
         presented, disputed = verdict.presented is True, below.disputed if below is not None else None
         proved = proofs(handshake, self._public_keys, presented=presented, disputed=disputed)
         evidence = list(verdict.evidence)
+        for said in prologue.preambles if prologue is not None and handshake.index == 0 else ():
+            if said.name == "proxy-protocol":  # all that the capture has of TLS between the balancer and its client
+                evidence.append(Evidence(handshake.first_frame, "client", None, said.says))
         if end.evidence is not None:
             evidence.append(end.evidence)
         evidence += identity(handshake, proved, presented=verdict.presented, resumed=resumed is not None)

@@ -373,7 +373,7 @@ PAIRS: dict[str, Pair] = {
     ),
     "authorities-list-too-large": Pair(
         lambda: of(forged("S>server_hello S>certificate S>server_key_exchange S>alert:internal_error S>fin")),
-        lambda: of(forged("S>alert:internal_error S>fin")),
+        lambda: of(forged("S>server_hello S>certificate S>alert:internal_error S>fin")),
     ),
     "client-authentication-deferred": Pair(
         lambda: of(one_way_then("S>hello_request wait:1 C>fin")), lambda: of(one_way_then("wait:1 C>fin"))

@@ -5,7 +5,7 @@ from struct import pack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from talk import Talk, alert, capture
+from talk import Talk, alert, capture, tls12
 
 from analyzer import api
 from analyzer.tls.preambles import deframer, follow, recognize
@@ -129,3 +129,21 @@ def test_plaintext_behind_a_tunnel_is_what_the_client_sent(name: str, opens: byt
     assert (report.preamble, report.root_cause) == (name, "plaintext-on-tls-port")
     assert report.evidence[0].says == "The client sent no ClientHello but 'GET / HTTP/1.1'."
     assert "'GET / HTTP/1.1'" in report.findings[0].summary
+
+
+def test_a_handshake_tells_what_the_load_balancer_said_of_the_true_client() -> None:
+    ssl = b"\x20" + pack(">H", 11) + b"\7\0\0\0\0" + b"\x22\0\3eva"
+    body = bytes([192, 0, 2, 1, 198, 51, 100, 2, 203, 208, 1, 187]) + ssl
+    talk = Talk().open().send("client", b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + pack(">H", len(body)) + body)
+    report = tls12(talk=talk).report
+    assert (report.preamble, report.outcome) == ("proxy-protocol", "established")
+    assert any("showed a certificate (eva), which it verified" in seen.says for seen in report.evidence)
+
+
+@pytest.mark.parametrize(
+    "asks", [b"CONNECT example.org:443 HTTP/1.1\r\n\r\n", b"\4\1\1\xbb\0\0\0\1user\0example.org\0"]
+)
+def test_a_proxy_that_closes_without_an_answer_is_the_likely_cause(asks: bytes) -> None:
+    talk = Talk().open().send("client", asks).acknowledge("server").fin("server")
+    report = talk.report
+    assert (report.outcome, report.root_cause, report.findings[0].confidence) == ("failed", "proxy-refused", "likely")

@@ -199,6 +199,12 @@ PREAMBLES = {
     "mysql": "MySQL, and its request for TLS",
     "rdp": "RDP, and its request for TLS",
     "tds": "TDS, which carries the handshake",
+    "openvpn": "OpenVPN, whose control packets carry the handshake",
+    "amqp": "AMQP, and its header for TLS",
+    "rfb": "VNC (RFB), and a security type with TLS",
+    "nbd": "NBD, and its option STARTTLS",
+    "adb": "ADB, and its message STLS",
+    "nx": "NX, and both sides' versions",
     **dict.fromkeys(("smtp", "lmtp", "imap", "pop3", "nntp", "managesieve", "ldap", "xmpp", "irc"), "STARTTLS"),
     "ftp": "FTP, and AUTH TLS",
 }

@@ -19,6 +19,7 @@ References: RFC 5246, section 7.4.4; RFC 8446, section 4.2.4.
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.faults import sentence
 from analyzer.diagnosis.finding import Confidence, Judgment, advise
+from analyzer.tls.proofs import KEY_TRANSPORT
 
 SEVERITY = "error"
 STAGE = "client-authentication"
@@ -59,7 +60,10 @@ def _stops_at_request(case: Case) -> bool:
     if facts is None:
         return False
     if not facts.is_tls13 or case.sent("encrypted_extensions"):
-        behind = case.sent("certificate" if not facts.is_tls13 else "encrypted_extensions", "server")
+        # Where a ServerKeyExchange belongs in between and is not sent, it is the signature that the server failed at.
+        signs = facts.suite is None or facts.suite.key_exchange not in KEY_TRANSPORT
+        before = "encrypted_extensions" if facts.is_tls13 else "server_key_exchange" if signs else "certificate"
+        behind = case.sent(before, "server")
         ahead = case.sent("server_hello_done" if not facts.is_tls13 else "certificate", "server")
         return behind is not None and ahead is None and ending.alert == "internal_error"
     return len(case.cut_flight) == 2

@@ -1,8 +1,8 @@
-"""The forward proxy declined to open a tunnel to the server.
+"""The forward proxy declined to open a tunnel to the server, or did not answer.
 
 What it means: The client asked its proxy (HTTP CONNECT or SOCKS) for a connection, and the proxy said no: the
 destination or the port is not allowed, the proxy wants a login (407), or could not reach or resolve the server (502,
-503, 504).
+503, 504). Some close the connection without a word where they cannot reach it.
 
 On the wire: `CONNECT host:port`, answered by a status other than 2xx, and no ClientHello.
 
@@ -23,15 +23,17 @@ WHEN = ("attempt",)
 
 
 def judge(case: Case) -> Judgment | None:
-    """The last preamble is a tunnel that was declined."""
+    """The last preamble asked for a tunnel, and was declined or not answered."""
     below = case.carrier
     last = below.preambles[-1] if below and below.preambles else None
-    if below is None or last is None or not below.refused or last.name not in ("http-connect", "socks4", "socks5"):
+    if below is None or last is None or last.name not in ("http-connect", "socks4", "socks5"):
+        return None
+    if not below.refused and not last.asked:
         return None
     login = " 407" in last.says
     proxy = case.report.server
     return Judgment(
-        confidence="certain",
+        confidence="certain" if below.refused else "likely",
         summary=f"The proxy {proxy} opened no tunnel for {case.report.client.ip}. {last.says.rstrip('.')}.",
         remedy=advise(
             client="give the proxy's user name and password." if login else "check that this is the right proxy.",

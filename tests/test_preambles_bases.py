@@ -144,6 +144,6 @@ def test_a_handshake_tells_what_the_load_balancer_said_of_the_true_client() -> N
     "asks", [b"CONNECT example.org:443 HTTP/1.1\r\n\r\n", b"\4\1\1\xbb\0\0\0\1user\0example.org\0"]
 )
 def test_a_proxy_that_closes_without_an_answer_is_the_likely_cause(asks: bytes) -> None:
-    talk = Talk().open().send("client", asks).acknowledge("server").fin("server")
+    talk = Talk(server=("198.51.100.7", 3128)).open().send("client", asks).acknowledge("server").fin("server")
     report = talk.report
     assert (report.outcome, report.root_cause, report.findings[0].confidence) == ("failed", "proxy-refused", "likely")

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -97,6 +98,20 @@ def test_damage_is_told_of_the_file_that_has_it(tmp_path):
     report = api.analyze([str(tmp_path / "cut.pcap"), *parts[1:]], trust="none")
     [issue] = [issue for issue in report.issues if issue.code == "capture-cut-short"]
     assert str(tmp_path / "cut.pcap") in issue.message
+
+
+def test_many_files_of_one_time_share_the_memory_of_a_few():
+    size = 1 << 20
+    sources = [pcap([Frame(bytes([rank]) * 1000, n * 10**6 + rank) for n in range(size // 1000)]) for rank in range(30)]
+    tracemalloc.start()
+    try:
+        with Joined(sources, Limits(batch_bytes=size), "joined") as capture:
+            frames = sum(len(batch) for batch in capture.batches())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert frames == 30 * (size // 1000)
+    assert peak < 15 * size
 
 
 def test_secrets_of_all_files_count():

@@ -1,7 +1,7 @@
 """How do the files of one rotated capture become one again, in time?"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from os import PathLike
 from types import TracebackType
 from typing import Self
@@ -80,7 +80,9 @@ class Joined:
         self._reading = [file for file in self._reading if self._ready(file)]
         while self._waiting and (not self._reading or self._waiting[-1][0] <= min(file.last for file in self._reading)):
             _, rank, source = self._waiting.pop()
-            file = _File(Capture(source, self._limits, None), rank)
+            # The more there are at the same time, the less each holds.
+            limits = replace(self._limits, batch_bytes=max(_PEEK, self._limits.batch_bytes // (len(self._reading) + 1)))
+            file = _File(Capture(source, limits, None), rank)
             if self._ready(file):
                 self._reading.append(file)
         return bool(self._reading)

@@ -44,7 +44,7 @@ class Source:
     """
 
     name: str
-    """The path, `-` for stdin, a file object's or packet list's own name, else `<bytes>` or `<stream>`; always as text."""
+    """The path, `-` for stdin, a file object's or packet list's own name, else `<bytes>` or `<stream>`; as text."""
     size: int | None
     """Bytes of the input, before decompression; None where that is not known."""
     position: int

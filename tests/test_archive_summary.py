@@ -4,8 +4,10 @@ import io
 import json
 import re
 from collections import Counter, defaultdict
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -222,6 +224,43 @@ def test_sql_may_come_from_stdin(place, monkeypatch, capsys):
 def test_wrong_sql_is_told_in_one_line(sql, place, capsys):
     assert main(["query", str(place), sql]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("value", ["'290000-01-01'::TIMESTAMP", "'290000-01-01'::TIMESTAMPTZ", "'infinity'::DATE"])
+@pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
+def test_a_time_that_cannot_be_shown_is_told_in_one_line(value, form, place, capsys):
+    assert main(["query", str(place), f"SELECT {value}", "--format", form]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("mtlscope: a value of the answer cannot be shown: ") and told.count("\n") == 1
+    assert main(["query", str(place), f"SELECT {value}::VARCHAR", "--format", form]) == 0
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_what_only_writes_a_file_is_done_and_no_error(old, place, tmp_path, monkeypatch, capsys):
+    connect = Dataset.connect
+
+    @contextmanager
+    def silent(dataset):
+        """As DuckDB was before 2.0: what has no rows has no answer."""
+        with connect(dataset) as connection:
+            yield SimpleNamespace(
+                sql=lambda sql: connection.execute(sql) and None, extract_statements=connection.extract_statements
+            )
+
+    if old:
+        monkeypatch.setattr(Dataset, "connect", silent)
+    assert main(["query", str(place), f"COPY (SELECT 1 AS a) TO '{tmp_path}/a.csv'"]) == 0
+    said = capsys.readouterr()
+    assert said.out.split() in (["Success"], ["Count", "1"]) and not said.err
+    assert (tmp_path / "a.csv").read_text() == "a\n1\n"
+    assert main(["query", str(place), "-- nothing"]) == 2
+
+
+def test_more_rows_than_can_be_asked_for_are_wrong_use(place, capsys):
+    assert main(["summary", str(place), "--top", "99999999999999999999"]) == 2
+    told = capsys.readouterr().err
+    assert "--top" in told and told.count("\n") == 1 and "SELECT" not in told
+    assert main(["summary", str(place), "--top", "1000000000"]) == 0
 
 
 def test_a_dataset_is_put_together_for_others(place, tmp_path):

@@ -24,9 +24,12 @@ def ask(dataset: Dataset, sql: str) -> Iterator["RecordBatchReader"]:
     with dataset.connect() as connection:
         try:
             relation = connection.sql(sql)
-            if relation is None:
+            if relation is not None:
+                yield pa.RecordBatchReader.from_stream(relation)
+            elif connection.extract_statements(sql):  # done; DuckDB before 2.0 does not call that an answer
+                yield pa.RecordBatchReader.from_batches(pa.schema([("Success", pa.bool_())]), [])
+            else:
                 raise UsageError("the SQL asks for nothing: it begins with SELECT, DESCRIBE or SUMMARIZE")
-            yield pa.RecordBatchReader.from_stream(relation)
         except (duckdb.Error, pa.ArrowException) as error:
             raise UsageError(" ".join(str(error).split())) from error
 
@@ -74,7 +77,11 @@ def _objects(answer: "RecordBatchReader") -> Iterator[dict[str, Any]]:
 
 def _rows(answer: "RecordBatchReader") -> Iterator[tuple[Any, ...]]:
     for batch in answer:
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        try:
+            values = [column.to_pylist() for column in batch.columns]
+        except (OverflowError, ValueError) as error:  # a date that Python does not have
+            raise UsageError(f"a value of the answer cannot be shown: {error} (cast to VARCHAR, it can)") from error
+        yield from zip(*values, strict=True)
 
 
 def _csv(value: Any) -> Any:

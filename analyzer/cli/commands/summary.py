@@ -12,6 +12,8 @@ from analyzer.cli.datasets import format_of, opened
 from analyzer.cli.options import output_option
 
 FORMATS = {"text": (".txt",), "json": (".json",), "html": (".html", ".htm")}
+MOST = 1_000_000_000
+"""Rows of a section; DuckDB counts not much further."""
 
 
 @click.command()
@@ -21,7 +23,7 @@ FORMATS = {"text": (".txt",), "json": (".json",), "html": (".html", ".htm")}
 @click.option(
     "--top",
     metavar="N",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MOST),
     default=20,
     show_default=True,
     help="Rows of each section at most; 0 for all. Days are all there.",

@@ -29,7 +29,8 @@ def load_profile(name: str | Path, role: Role | None = None) -> Profile:
     except FileNotFoundError:
         raise UsageError(f"{name}: no such profile or file (built in: {', '.join(built_in())})") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{name}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{name}: {reason}") from error
     return read(Path(name).stem, data, role)
 
 

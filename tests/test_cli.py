@@ -16,6 +16,8 @@ import analyzer
 from analyzer.cli import COMMANDS, main, progress
 from analyzer.errors import CaptureError
 
+SAMPLES = Path(__file__).parent.parent / "captures"
+CAPTURE = str(SAMPLES / "mutual-tls12.pcap")
 PUBLIC_NAMES = {
     "handshakes",
     "AnalyzerError",
@@ -277,9 +279,35 @@ def test_wrong_use_writes_over_nothing(tmp_path, capsys):
     assert "no certificate in it" in capsys.readouterr().err
 
 
-def test_an_empty_name_of_a_trust_store_is_wrong_use(capsys):
-    assert main(["analyze", str(SAMPLES / "mutual-tls12.pcap"), "--trust", ""]) == 2
-    assert capsys.readouterr().err == "mtlscope: a trust store has an empty name\n"
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["analyze", ""], "CAPTURE..."),
+        (["certificates", CAPTURE, ""], "CAPTURE..."),
+        (["compare", CAPTURE, ""], "BAD"),
+        (["diagram", ""], "[CAPTURE]"),
+        (["batch", "", "-o", "d"], "SOURCE..."),
+        (["query", "", "SELECT 1"], "DATASET"),
+        (["analyze", CAPTURE, "--trust", "none", "--trust", ""], "--trust"),
+        (["analyze", CAPTURE, "--profile="], "--profile"),
+        (["check", CAPTURE, "--policy", ""], "--policy"),
+        (["show", CAPTURE, "--server-name", ""], "--server-name"),
+        (["graph", CAPTURE, "--output="], "-o' / '--output"),
+    ],
+)
+def test_what_is_empty_is_wrong_use_and_named(arguments, named, tmp_path, monkeypatch, capsys):
+    """The current folder was analyzed where a variable was not set."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.pcap").write_bytes((SAMPLES / "mutual-tls12.pcap").read_bytes())
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    wanted = f"mtlscope: invalid value for '{named}': it is empty (see mtlscope {arguments[0]} --help)\n"
+    assert (said.out, said.err) == ("", wanted)
+
+
+def test_a_folder_is_no_profile(tmp_path, capsys):
+    assert main(["analyze", CAPTURE, "--profile", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"mtlscope: {tmp_path}: Is a directory\n"
 
 
 def test_an_output_that_cannot_be_written_is_status_2(engine, tmp_path, capsys):
@@ -316,7 +344,6 @@ def test_a_reader_that_leaves_is_no_error():
 
 
 CLOSED = "mtlscope: stdout: Bad file descriptor\n"
-CAPTURE = str(Path(__file__).parent.parent / "captures" / "mutual-tls12.pcap")
 
 
 def without(descriptors, *arguments):
@@ -409,7 +436,8 @@ def test_names_that_are_not_utf_8_are_text_in_all_output(format_name, tmp_path):
     bad.write_bytes(b"no capture at all")
     trust = tmp_path / f"{ODD}.pem"
     trust.write_bytes((SAMPLES / "ca.pem").read_bytes())
-    done = run("analyze", good, bad, "--trust", trust, "--format", format_name, cwd=tmp_path)
+    options = ["--trust", trust, "--server-name", ODD, "--format", format_name]
+    done = run("analyze", good, bad, *options, cwd=tmp_path)
     assert done.returncode == 3
     assert f"mtlscope: {tmp_path}/a\\xff-bad.pcap: " in done.stderr
     assert "\\ud" not in done.stdout + done.stderr
@@ -418,9 +446,6 @@ def test_names_that_are_not_utf_8_are_text_in_all_output(format_name, tmp_path):
         assert [each["capture"]["name"] for each in read] == [f"{tmp_path}/a\\xff.pcap", f"{tmp_path}/a\\xff-bad.pcap"]
         done.stdout.encode()
         assert "a\\xff.pem" in json.dumps(read[0]["handshakes"][0]["chain"]).replace("\\\\", "\\")
-
-
-SAMPLES = Path(__file__).parent.parent / "captures"
 
 
 def test_samples_from_end_to_end():

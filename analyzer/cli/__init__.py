@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -32,11 +33,20 @@ class _Commands(click.Group):
         module = COMMANDS.load(cmd_name)
         command: click.Command = module.command
         command.name, command.help = cmd_name, module.__doc__
+        for parameter in command.params:
+            parameter.callback = parameter.callback or _not_empty
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, _first_line(COMMANDS.documentation(name))) for name in COMMANDS.names()])
+
+
+def _not_empty(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Refuse what a variable of the shell that is not set leaves behind: it would be taken for the current folder."""
+    if "" in (value if isinstance(value, tuple) else (value,)):
+        raise click.BadParameter("it is empty", ctx, parameter)
+    return value
 
 
 @click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

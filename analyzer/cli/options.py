@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from analyzer.cli.messages import STDOUT, about
+from analyzer.filenames import named
 from analyzer.report import formats
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -50,7 +51,9 @@ _ANALYSIS: list[Callable[[Any], Any]] = [
         multiple=True,
         help="Logs of Certificate Transparency (log_list.json), by which SCTs are checked; repeatable.",
     ),
-    click.option("--server-name", metavar="NAME", help="Whom the client meant to reach, whatever its hello says."),
+    click.option(
+        "--server-name", metavar="NAME", type=named, help="Whom the client meant to reach, whatever its hello says."
+    ),
     click.option(
         "--at",
         metavar="TIME",

@@ -20,7 +20,7 @@ TLS_KEY_LOG = 0x544C534B
 _INTERFACE, _PACKET, _SIMPLE, _ENHANCED, _SECRETS, _SECTION = 1, 2, 3, 6, 10, 0x0A0D0D0A
 _LEAST = {_INTERFACE: 20, _PACKET: 32, _SIMPLE: 16, _ENHANCED: 32, _SECRETS: 20, _SECTION: 28}
 _FRAMES = {_PACKET, _SIMPLE, _ENHANCED}
-_STATE = {_SECTION, _INTERFACE, _SECRETS}
+_STATE = {_SECTION, _SECRETS}
 # No frames, but Wireshark numbers them as if they were: systemd journal, custom blocks, Sysdig events
 _EVENTS = {9, 0xBAD, 0x40000BAD, 0x204, 0x216, 0x221}
 _NUMBERED = _FRAMES | _EVENTS
@@ -108,6 +108,8 @@ class Pcapng:
         self._issues = issues
         self._frames = 0
         self._last_time = 0
+        self._declared: list[int] = []
+        """Where in the buffer the latest run of blocks describes interfaces."""
         self._link_types = np.zeros(_INTERFACES, np.uint16)
         self._clock_of = np.zeros(_INTERFACES, np.uint16)
         if damage := self._section(memoryview(header)):
@@ -134,12 +136,14 @@ class Pcapng:
     def _run(
         self, buffer: NDArray[np.uint8], view: memoryview, walk: Walk
     ) -> tuple[Offsets, NDArray[np.void], int, memoryview]:
-        """Where numbered blocks begin, from `walk.stop` to the next block that changes the state, and their rows.
+        """Where numbered blocks begin, from `walk.stop` to the next section or secret, and their rows.
 
-        `walk.stop` moves to that block, whose type and bytes follow, or to where something is amiss.
+        `walk.stop` moves to that block, whose type and bytes follow, or to where something is amiss. Interfaces that
+        are described on the way are taken in.
         """
         unpack, end = self._unpack, len(view)
         starts = Starts(buffer, self._row, walk.stop)
+        self._declared.clear()
         append = starts.single.append
         at, kind, after = walk.stop, 0, 0
         while True:
@@ -163,7 +167,7 @@ class Pcapng:
                 walk.damage = f"a block of type {kind:#x} and {length} bytes"
                 break
             if length > self._limits.frame_bytes + _OPTION_BYTES:
-                if kind in _FRAMES | _STATE:
+                if kind in _FRAMES | _STATE | {_INTERFACE}:
                     walk.damage = f"a block of type {kind:#x} and {length} bytes"
                 else:
                     walk.skip = after - at
@@ -178,6 +182,8 @@ class Pcapng:
             elif self._trailer(view[at:after]) != after - at:
                 walk.damage = _MISMATCH
                 break
+            elif kind == _INTERFACE and self._interface(view[at:after]):
+                self._declared.append(at)
             at = after
         walk.stop = at
         return *starts.all(), kind, view[at:after]
@@ -199,7 +205,8 @@ class Pcapng:
         trailer = _round_up(words[last_word >> 2].astype(np.int64))
         too_long = (offset + captured > last_word) | (captured > self._limits.frame_bytes)
         damaged = np.flatnonzero(too_long | (trailer != size))
-        keep = rows["interface"] < self._interfaces
+        known = self._interfaces - len(self._declared) + np.searchsorted(self._declared, starts)
+        keep = rows["interface"] < known
         if damaged.size:
             first = int(damaged[0])
             what = f"a frame of {captured[first]} bytes in a block of {size[first]}"
@@ -209,7 +216,7 @@ class Pcapng:
             number = number[:first]
         self._frames += len(number)
         if not keep.all():
-            self._note_undeclared(rows[: len(number)], number)
+            self._note_undeclared(rows[: len(number)], number, known[: len(number)])
             rows, offset, captured = rows[keep], offset[keep], captured[keep]
             number = number[keep[: len(number)]]
         if not len(number):
@@ -234,9 +241,10 @@ class Pcapng:
         captured[event] = 0
         return np.where(simple, 12, np.where(event, 0, _FRAME))
 
-    def _note_undeclared(self, rows: NDArray[np.void], number: NDArray[np.int64]) -> None:
+    def _note_undeclared(self, rows: NDArray[np.void], number: NDArray[np.int64], known: NDArray[np.int64]) -> None:
+        """Say so where frames are of interfaces past those `known` by then."""
         interface = rows["interface"]
-        undeclared = np.flatnonzero((interface >= self._interfaces) & np.isin(rows["kind"], list(_FRAMES)))
+        undeclared = np.flatnonzero((interface >= known) & np.isin(rows["kind"], list(_FRAMES)))
         if undeclared.size:
             first = undeclared[0]
             self._issues.add(
@@ -281,9 +289,6 @@ class Pcapng:
             return self._section(block)
         if self._trailer(block) != len(block):
             return _MISMATCH
-        if kind == _INTERFACE:
-            self._interface(block)
-            return None
         return self._secret(block)
 
     def _section(self, block: memoryview) -> str | None:
@@ -304,10 +309,11 @@ class Pcapng:
         self._clocks: dict[_Clock, int] = {}
         return None
 
-    def _interface(self, block: memoryview) -> None:
+    def _interface(self, block: memoryview) -> bool:
+        """Take in the description of an interface, unless there are too many; whether it was taken."""
         if self._interfaces == _INTERFACES:
             self._issues.add("interfaces", f"Only the first {_INTERFACES} interfaces of a section are kept.")
-            return
+            return False
         link_type, snaplen = struct.unpack_from(f"{self._order}HxxI", block, 8)
         options = self._options(block[16:-4])
         resolution, offset = options.get(9, b""), options.get(14, b"")
@@ -320,6 +326,7 @@ class Pcapng:
         self._link_types[self._interfaces] = link_type
         self._clock_of[self._interfaces] = self._clocks.setdefault(clock, len(self._clocks))
         self._interfaces += 1
+        return True
 
     def _options(self, data: memoryview) -> dict[int, bytes]:
         """The options by their code, of several with one code the first."""

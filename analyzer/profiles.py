@@ -1,5 +1,6 @@
 """Where do profiles come from: those that are built in, and the files that `--profile` names."""
 
+import os
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from analyzer.diagnosis.profile import Profile, Role, read
 from analyzer.errors import UsageError
+from analyzer.optionfiles import read as read_file
 
 _BUILT_IN = files("analyzer.diagnosis.profiles")
 
@@ -24,13 +26,12 @@ def load_profile(name: str | Path, role: Role | None = None) -> Profile:
     """
     if str(name) in built_in():
         return _built_in(str(name), role)
+    if not os.path.exists(name):  # noqa: PTH110  (which raises where it may not look)
+        raise UsageError(f"{name}: no such profile or file (built in: {', '.join(built_in())})")
     try:
-        data = tomllib.loads(Path(name).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{name}: no such profile or file (built in: {', '.join(built_in())})") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"{name}: {reason}") from error
+        data = tomllib.loads(read_file(name).decode())
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{name}: {error}") from error
     return read(Path(name).stem, data, role)
 
 

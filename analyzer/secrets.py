@@ -1,12 +1,13 @@
 """Where do secrets come from: the files that `--keylog` and `--server-key` name?"""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.errors import UsageError
 from analyzer.issues import Issues
+from analyzer.optionfiles import opened, read
 from analyzer.tls.keylog import KeyLog
 from analyzer.truststores import is_pkcs12
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+_LONGEST = 1 << 20  # bytes of a key log's line, which has some hundred
 Password = str | Callable[[str], str] | None
 """What opens encrypted private keys, or what asks for it, given the file's name."""
 
@@ -42,8 +44,8 @@ def _read_log(path: Path, secrets: Secrets) -> None:
     log, malformed, known = secrets.log, secrets.log.malformed_count, len(secrets.log)
     log.malformed.clear()
     try:
-        with path.open("rb") as lines:
-            log.read(lines)
+        with opened(path) as file:
+            log.read(_lines(file))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
     count = log.malformed_count - malformed
@@ -56,15 +58,20 @@ def _read_log(path: Path, secrets: Secrets) -> None:
     secrets.issues.add("keylog-malformed", says, count=count)
 
 
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Its lines, but of what is too long to be one only the beginning: there need not be an end to it."""
+    while line := file.readline(_LONGEST):
+        yield line
+        while len(line) == _LONGEST and not line.endswith(b"\n"):
+            line = file.readline(_LONGEST)
+
+
 def _private_key(path: Path, password: Password) -> "RSAPrivateKey":
     """Load a private key; the password is asked for only where one is needed."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
+    data = read(path)
     try:
         key = _load(data, None)
         if key is None:

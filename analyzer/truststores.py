@@ -12,6 +12,7 @@ from pathlib import Path
 
 from analyzer.errors import UsageError
 from analyzer.filenames import named
+from analyzer.optionfiles import read
 from analyzer.pki import der, jks
 from analyzer.pki.certificate import Certificate
 from analyzer.pki.context import TransparencyLog
@@ -55,7 +56,7 @@ def load_revocation_list(path: str | Path) -> RevocationList:
 
 @lru_cache(maxsize=64)
 def _revocation_list(path: str, _stamp: "_Stamp") -> RevocationList:
-    data = _read(Path(path))
+    data = read(path)
     found = next((body for label, body in _pem_blocks(data, path) if label == b"X509 CRL"), data)
     try:
         return RevocationList(found)
@@ -68,7 +69,7 @@ def load_transparency_logs(paths: Iterable[str | Path]) -> dict[bytes, Transpare
     logs: dict[bytes, TransparencyLog] = {}
     for path in paths:
         try:
-            for operator in json.loads(_read(Path(path)))["operators"]:
+            for operator in json.loads(read(path))["operators"]:
                 for log in (*operator["logs"], *operator.get("tiled_logs", ())):
                     key = base64.b64decode(log["key"], validate=True)
                     logs[hashlib.sha256(key).digest()] = TransparencyLog(str(log["description"]), key)
@@ -141,12 +142,12 @@ def _folder(path: Path) -> Iterator[Certificate]:
     """The certificates of all files that look like certificates; others may lie beside them."""
     for file in sorted(path.iterdir()):
         if file.suffix.lower() in _SUFFIXES and file.is_file():
-            data = _read(file)
+            data = read(file)
             yield from (Certificate(one) for one in _encoded(data, file))
 
 
 def _certificates(path: Path, password: bytes | None) -> Iterator[Certificate]:
-    data = _read(path)
+    data = read(path)
     if kind := jks.kind(data):
         encoded = _java(path, data, kind)
     else:
@@ -207,13 +208,6 @@ def _pkcs12(path: Path, data: bytes, password: bytes | None) -> list[bytes]:
         f"{path}: PKCS#12 that is damaged or has a password of its own; "
         "openssl pkcs12 -nokeys -in FILE -out FILE.pem makes a file of it that needs none"
     )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
 
 
 def _date(path: Path) -> str:

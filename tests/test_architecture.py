@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "analyzer"
 
 FLOORS = (
-    ("errors", "filenames", "issues", "plugins", "results", "settings", "shares"),  # the words that all floors speak
+    ("errors", "filenames", "issues", "optionfiles", "plugins", "results", "settings", "shares"),  # the words that all floors speak
     ("capture",),
     ("net",),
     ("tls",),
@@ -28,6 +28,7 @@ FLOORS = (
 """From the ground up: a part may import what is below it."""
 BESIDE = {
     ("results", "issues"),
+    ("optionfiles", "errors"),
     ("chains", "truststores"),
     ("secrets", "truststores"),
     ("diagram", "report"),

@@ -13,6 +13,7 @@ import pytest
 from forged_reports import capture, failed_handshake, handshake
 
 import analyzer
+from analyzer import optionfiles
 from analyzer.cli import COMMANDS, main, progress
 from analyzer.errors import CaptureError
 
@@ -269,6 +270,37 @@ def test_a_file_that_is_not_what_an_option_takes_is_wrong_use(command, option, c
         return
     assert (status, said.err.count("\n")) == (2, 1)
     assert said.err.startswith(f"mtlscope: {given}: ") and "fault" not in said.err
+
+
+TAKING_FILES = ["--trust", "--client-trust", "--crl", "--ct-logs", "--server-key", "--profile", "--policy", "--keylog"]
+
+
+@pytest.mark.parametrize("option", TAKING_FILES)
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom"])
+def test_what_never_ends_is_not_read(option, device, tmp_path):
+    done = run("check" if option == "--policy" else "analyze", CAPTURE, option, device, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"mtlscope: {device}: a device, no file\n")
+
+
+@pytest.mark.parametrize("option", TAKING_FILES[:-1])
+def test_only_so_much_is_read_of_a_file_that_an_option_names(option, tmp_path, capsys):
+    given = tmp_path / "given"
+    with given.open("wb") as file:
+        file.truncate(optionfiles.MOST + 1)
+    assert main(["check" if option == "--policy" else "analyze", CAPTURE, option, str(given)]) == 2
+    assert capsys.readouterr().err == f"mtlscope: {given}: longer than 64 MiB\n"
+
+
+@pytest.mark.parametrize("option", ["--trust", "--keylog"])
+def test_a_pipe_is_read_until_it_ends(option, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    given = {"--trust": SAMPLES / "ca.pem", "--keylog": SAMPLES / "keys" / "mutual-tls13.keys"}
+    content = given.pop(option)
+    others = [each for pair in given.items() for each in pair]
+    with subprocess.Popen(["sh", "-c", 'cat "$0" > "$1"', content, tmp_path / "pipe"]):
+        done = run("analyze", SAMPLES / "mutual-tls13.pcap", "--format", "json", *others, option, tmp_path / "pipe")
+    (handshake,) = json.loads(done.stdout)["handshakes"]
+    assert (handshake["authentication_basis"], handshake["chain"]["server"]["status"]) == ("decrypted", "pass")
 
 
 def test_wrong_use_writes_over_nothing(tmp_path, capsys):

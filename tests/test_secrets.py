@@ -1,5 +1,7 @@
 """Key logs and private keys are read from files of every form; what is wrong with them is said and shows no secret."""
 
+import os
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,23 @@ def test_malformed_lines_are_counted_and_a_file_without_secrets_is_refused(tmp_p
         load([bad])
     with pytest.raises(UsageError, match="No such file"):
         load([tmp_path / "nothing"])
+
+
+def test_of_a_line_that_does_not_end_only_the_beginning_is_held(tmp_path: Path) -> None:
+    log = tmp_path / "keys.log"
+    good = b"CLIENT_RANDOM " + b"ab" * 32 + b" " + b"cd" * 48 + b"\n"
+    long = 64 << 20
+    with log.open("wb") as file:
+        file.write(good + b"CLIENT_RANDOM ")
+        file.seek(long, os.SEEK_CUR)
+        file.write(b"\n" + good.replace(b"ab", b"ef") + b"# " + b"x" * (3 << 20))
+    tracemalloc.start()
+    try:
+        read = load([log])
+        assert tracemalloc.get_traced_memory()[1] < long / 4
+    finally:
+        tracemalloc.stop()
+    assert (len(read.log), read.log.malformed, read.log.malformed_count) == (2, [2], 1)
 
 
 def test_secrets_are_shown_by_nothing(tmp_path: Path) -> None:

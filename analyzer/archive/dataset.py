@@ -356,7 +356,8 @@ def options_digest(options: Mapping[str, Any]) -> str:
         for each in value if isinstance(value, list | tuple) else [value]:
             digest.update(f"\0{each}".encode("utf-8", "surrogateescape"))
             for path in _files(str(each)) if isinstance(each, str | Path) else ():
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from analyzer.errors import UsageError
 from analyzer.filenames import named
+from analyzer.optionfiles import kind
 
 
 @dataclass(slots=True, frozen=True)
@@ -71,7 +72,7 @@ def describe(place: str) -> File:
         return from_info(place, fs.info(path))
     status = os.stat(place)  # noqa: PTH116
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(0, f"a {_kind(status.st_mode)}, no file")
+        raise OSError(0, f"a {kind(status.st_mode)}, no file")
     return File(place, status.st_size, status.st_mtime_ns // 1000)
 
 
@@ -212,11 +213,3 @@ def _microseconds(moment: Any) -> int | None:
     if isinstance(moment, datetime):
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return int(moment * 1_000_000) if isinstance(moment, int | float) else None
-
-
-def _kind(mode: int) -> str:
-    return next(
-        (word for is_kind, word in ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
-         if is_kind(mode)),
-        "device",
-    )  # fmt: skip

@@ -26,6 +26,7 @@ from analyzer.cli.options import analyzes, diagnoses, output_option
 from analyzer.diagnosis import policy as policies
 from analyzer.diagnosis.finding import SEVERITIES
 from analyzer.errors import UsageError
+from analyzer.optionfiles import read
 from analyzer.report import verdicts as writers
 
 
@@ -83,8 +84,7 @@ def command(
 
 def _load(path: str) -> policies.Policy:
     try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"{path}: {reason}") from error
+        data = tomllib.loads(read(path).decode())
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: {error}") from error
     return policies.read(data, path)

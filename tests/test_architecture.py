@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "analyzer"
 
 FLOORS = (
-    ("errors", "filenames", "issues", "optionfiles", "plugins", "results", "settings", "shares"),  # the words that all floors speak
+    # The words that all floors speak, and how files are named and read.
+    ("errors", "filenames", "issues", "optionfiles", "plugins", "results", "settings", "shares"),
     ("capture",),
     ("net",),
     ("tls",),

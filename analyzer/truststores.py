@@ -72,7 +72,7 @@ def load_transparency_logs(paths: Iterable[str | Path]) -> dict[bytes, Transpare
             for operator in json.loads(read(path))["operators"]:
                 for log in (*operator["logs"], *operator.get("tiled_logs", ())):
                     key = base64.b64decode(log["key"], validate=True)
-                    logs[hashlib.sha256(key).digest()] = TransparencyLog(str(log["description"]), key)
+                    logs[hashlib.sha256(key).digest()] = TransparencyLog(named(str(log["description"])), key)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(f"{path}: no list of transparency logs (log_list.json, version 3)") from error
     return logs

@@ -218,6 +218,8 @@ def test_lists_of_transparency_logs(tmp_path: Path):
     assert logs[made.log_id(key)].name == "Test Log"
     assert {each.name for each in logs.values()} == {"Test Log", "Tiled Log"}
     assert truststores.load_transparency_logs([]) == {}
+    path.write_text(json.dumps({"operators": [{"logs": [{**log, "description": "half \ud800"}]}]}))
+    assert [each.name for each in truststores.load_transparency_logs([path]).values()] == [r"half \ud800"]
     for wrong in (
         "[]",
         "",

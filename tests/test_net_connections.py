@@ -31,7 +31,6 @@ class Sorted:
         self.streams: dict[int, set[int]] = defaultdict(set)
         """By frame; of those with payload or a mark."""
         self.connections: dict[int, Connection] = {}
-        self.acknowledged: dict[int, list[int | None]] = defaultdict(lambda: [None, None])
         self.dropped: list[int] = []
         decoder = Decoder(limits, Issues())
         with open_capture(source, limits=limits) as opened:
@@ -47,9 +46,6 @@ class Sorted:
                         assert first < behind
                         for row in range(first, behind):
                             self.streams[rows.frame[row]].add(stream)
-                    for direction, number in enumerate(arrived.acknowledged):
-                        if number is not None:
-                            self.acknowledged[stream][direction] = number
                 for connection in (*self.table, *displaced):
                     if connection.opening is not None:  # a SYN alone is no arrival yet
                         self.streams[connection.opening[0]].add(self.table.stream(connection))
@@ -170,10 +166,17 @@ def test_the_same_syn_again_does_not() -> None:
 def test_each_connection_of_a_reused_port_has_its_own_acknowledgments() -> None:
     for batch_bytes in (1, 8 << 20):
         found = Sorted(capture(reused(2000)), batch_bytes=batch_bytes)
-        [server, client] = [found.acknowledged[stream] for stream in (0, 1)]
+        [server, client] = [found.connections[stream].acknowledged for stream in (0, 1)]
         direction = int(found.connections[0].endpoint(1).port == 50000)
         assert (server[direction], client[direction]) == (70001, 9001)
         assert (server[1 - direction], client[1 - direction]) == (1001, 2001)
+
+
+def test_an_acknowledgment_counts_also_where_a_batch_brings_nothing_else() -> None:
+    talk = Talk().open().send("client", b"hello").acknowledge("server")
+    for batch_bytes in (1, 8 << 20):
+        [connection] = Sorted(capture(talk.segments), batch_bytes=batch_bytes).connections.values()
+        assert sorted(number or 0 for number in connection.acknowledged) == [1006, 70001]
 
 
 def test_what_the_peer_acknowledged_tells_an_unseen_initial_sequence_number() -> None:

@@ -1,8 +1,11 @@
-"""A capture may end anywhere: what is said of a part of it is never denied by the whole."""
+"""A capture may end anywhere, and lack anything: what is said of a part of it is never denied by the whole."""
 
 import gzip
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
+from itertools import combinations
+from random import Random
 from typing import Any
 
 import pytest
@@ -109,3 +112,63 @@ def frame_ends(file: str) -> list[int]:
 def test_every_frame_of_every_capture_may_be_the_last(file: str) -> None:
     for length in frame_ends(file):
         check(file, length)
+
+
+# ---- what a capture lacks
+
+
+def frames(file: str) -> tuple[bytes, list[bytes]]:
+    """What comes first in a capture, and its frames with what leads each (of pcapng: its blocks)."""
+    held = data(file)
+    is_classic = held[:4] == bytes.fromhex("d4c3b2a1")
+    at, found = 24 if is_classic else 0, []
+    head = held[:at]
+    while at + 8 <= len(held):
+        lengths = (held[at + 8 : at + 12], 16) if is_classic else (held[at + 4 : at + 8], 0)
+        end = at + lengths[1] + int.from_bytes(lengths[0], "little")
+        found.append(held[at:end])
+        at = end
+    return head, found
+
+
+def cut(frame: bytes, length: int) -> bytes:
+    """A frame of classic pcap of which so many bytes at most were captured."""
+    held = frame[16 : 16 + length]
+    return frame[:8] + len(held).to_bytes(4, "little") + frame[12:16] + held
+
+
+def parts(file: str) -> Iterator[bytes]:
+    """The capture without each frame, without some pairs and triples, with what comes late only, and cut short."""
+    head, held = frames(file)
+    draw = Random(file)
+    is_frame = [head or frame[0] == 6 for frame in held]  # an Enhanced Packet Block
+    numbers = [number for number, yes in enumerate(is_frame) if yes]
+    lost: list[tuple[int, ...]] = [(number,) for number in numbers]
+    for count in (2, 3):
+        several = list(combinations(numbers, count))
+        lost += draw.sample(several, min(len(several), 20))
+    lost += [tuple(numbers[:first]) for first in draw.sample(range(len(numbers)), min(len(numbers), 8))]
+    for gone in lost:
+        yield head + b"".join(frame for number, frame in enumerate(held) if number not in gone)
+    for length in (60, 61, 68, 96, 128, 256, 400) if head else ():
+        yield head + b"".join(cut(frame, length) for frame in held)
+
+
+def said(source: bytes, file: str) -> list[tuple[frozenset[Any], str, str]]:
+    """Between which ends, and of whom and how, each handshake is said to be."""
+    report = api.analyze(source, name=file, **options(file))
+    return [
+        (frozenset(((h.client.ip, h.client.port), (h.server.ip, h.server.port))), h.authentication, h.outcome)
+        for h in report.handshakes
+    ]
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file not in CHANGES])
+def test_what_is_lost_never_turns_one_answer_into_another(file: str) -> None:
+    """Nor does what is cut short: it may leave open who was authenticated and how it ended, no more."""
+    complete = said(data(file), file)
+    for part in parts(file):
+        for ends, authentication, outcome in said(part, file):
+            same = [(one, other) for both, one, other in complete if both == ends]
+            assert authentication in {"undetermined", *(one for one, _ in same)}, len(part)
+            assert outcome in {"incomplete", *(other for _, other in same)}, len(part)

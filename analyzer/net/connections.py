@@ -26,6 +26,7 @@ Span = tuple[int, int, int]
 """(direction, first row, row behind the last) of `Rows`."""
 Opening = tuple[int, int, int, int, int]
 """Frame, time, direction, flags and sequence number of a SYN."""
+Acknowledged = tuple[int | None, int | None]
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +41,8 @@ class Connection:
     """Family, upper and lower half of the address, and port of either side."""
     initial_sequence: list[int | None]
     """Per direction, what Wireshark takes for the initial sequence number."""
+    acknowledged: Acknowledged = (None, None)
+    """Per direction, the last acknowledgment number that it carried."""
     opening: Opening | None = None
     """Its SYN, as long as nothing else has come."""
     follower: Any = None
@@ -49,6 +52,11 @@ class Connection:
     def over(self) -> bool:
         """Whether it is followed no more: of such a one only the initial sequence numbers are known."""
         return self.order < 0
+
+    def acknowledge(self, *last: int | None) -> None:
+        """Per direction, a later acknowledgment number, where there is one."""
+        first, second = (old if new is None else new for new, old in zip(last, self.acknowledged, strict=True))
+        self.acknowledged = first, second
 
     def endpoint(self, direction: int) -> Endpoint:
         """Address and port of the side that sends in `direction`."""
@@ -62,8 +70,6 @@ class Arrivals:
     connection: Connection
     spans: list[Span]
     """Of one direction in frame order."""
-    acknowledged: list[int | None]
-    """Per direction, the last acknowledgment number that it carried."""
     lone: bool = False
     """It is the SYN that `Connection.opening` keeps, and nothing more."""
 
@@ -184,9 +190,11 @@ class ConnectionTable:
                 connection.initial_sequence = group.initial_sequence
                 if connection.over:
                     self.bygone.remember(key, connection.initial_sequence)
+            if group.acknowledged != [None, None]:
+                connection.acknowledge(*group.acknowledged)
             if group.spans and not connection.over:
                 lone = known is None and connection.opening is not None
-                arrivals.append(Arrivals(connection, group.spans, group.acknowledged, lone))
+                arrivals.append(Arrivals(connection, group.spans, lone))
         return rows, arrivals, displaced
 
 

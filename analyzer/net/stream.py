@@ -183,6 +183,7 @@ class ByteStream:
         "_base",
         "_begins",
         "_candidates",
+        "_expected",
         "_fin",
         "_limit",
         "_now",
@@ -196,7 +197,9 @@ class ByteStream:
         "synchronized",
     )
 
-    def __init__(self, pending_limit: int) -> None:
+    def __init__(self, pending_limit: int, expected: int | None = None) -> None:
+        """Where no SYN tells the first sequence number, the peer may have told which one it `expected` next."""
+        self._expected = expected
         self._base: int | None = None
         """Sequence number of the byte at position 0."""
         self._candidates: list[int] = []
@@ -225,14 +228,22 @@ class ByteStream:
 
     def feed(self, rows: Rows, first: int, behind: int) -> list[Piece]:
         """Take one run of rows; returns what is now in order."""
+        if self._begins and behind - first > 1:
+            return self._feed_singly(rows, first, behind)
         sequence, flags = rows.sequence[first], rows.flags[first]
         if flags & SYN:
             self.synchronize(sequence)
             sequence = (sequence + 1) % _MODULUS
         if flags & RST:
             return []
+        pieces: list[Piece] = []
         if self._base is None:
-            self._base = sequence
+            ahead = (sequence - self._expected) % _MODULUS if self._expected is not None else 0
+            if ahead > _PLAUSIBLE:
+                ahead = 0
+            self._base = (sequence - ahead) % _MODULUS
+            # What is missing is not waited for: the sender may have sent it before the capture began.
+            self._skip(ahead, "not-captured", rows.frame[first], pieces)
         elif self.next == 0 and len(self._candidates) > 1:
             # More than one initial sequence number was announced; the first data tell which one holds.
             self._rebase(min(self._candidates, key=lambda base: (sequence - base) % _MODULUS))
@@ -240,7 +251,6 @@ class ByteStream:
         end = start + rows.total[behind] - rows.total[first]
         if flags & FIN and self._fin is None:
             self._fin = end
-        pieces: list[Piece] = []
         if start == end:
             return pieces
         run = Stretch(rows, first, behind, start)
@@ -263,6 +273,14 @@ class ByteStream:
         if self.next < end:
             self._advance(Gap(run.end, end, "snap-length", rows.frame[behind - 1]), pieces)
         return pieces
+
+    def _feed_singly(self, rows: Rows, first: int, behind: int) -> list[Piece]:
+        """The same while something waits: what one row lets go, the next one may bring again."""
+        pieces: list[Piece] = []
+        while self._begins and first < behind:
+            pieces += self.feed(rows, first, first + 1)
+            first += 1
+        return pieces + self.feed(rows, first, behind) if first < behind else pieces
 
     @property
     def held(self) -> int:

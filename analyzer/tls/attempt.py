@@ -33,6 +33,8 @@ def attempt(follower: Follower) -> Attempt | None:
         says = prologue.preambles[-1].says
         return Attempt(direction, True, Evidence(follower.first_frame, "server", None, says))
     asked = prologue.preambles[-1] if prologue is not None and prologue.preambles else None
+    if asked is not None and asked.state == "waiting" and follower.lacking is not None:
+        return None  # what is missing may have been the rest of the header, or the answer
     if asked is not None and asked.state == "waiting" and asked.asked:
         if not follower.closings:
             return None  # the answer may still come

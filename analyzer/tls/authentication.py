@@ -44,7 +44,23 @@ def judge(handshake: Handshake, inference: Inference | None) -> Verdict:
         _judge_by_sizes(handshake, verdict, inference)
     else:
         _judge_messages(handshake, verdict)
+    if verdict.authentication in ("one-way", "requested-not-provided") and _may_be_asked_later(handshake, inference):
+        verdict.authentication, verdict.basis, verdict.presented = "undetermined", None, None
+        verdict.requested = verdict.requested or None
+        says = "The server may have asked after the handshake, from which on the capture lacks records."
+        verdict.because(None, "server", says)
     return verdict
+
+
+def _may_be_asked_later(handshake: Handshake, inference: Inference | None) -> bool:
+    """Whether the capture lacks a place for post-handshake authentication (RFC 8446, section 4.6.2)."""
+    hello = handshake.client_hello
+    is_possible = handshake.is_tls13 and handshake.quic is None and (hello is None or hello.post_handshake_auth)
+    if not is_possible or not handshake.holes:
+        return False
+    done = inference.client_finished if inference is not None else None
+    done = done or handshake.first("finished", "client") or handshake.first("application_data", "client")
+    return done is not None and any(hole.frame > done.frame for _, hole in handshake.holes)
 
 
 def inherit(resumption: Resumption, original: Original | None) -> Verdict:
@@ -130,7 +146,7 @@ def _judge_unanswered(handshake: Handshake, verdict: Verdict, basis: Basis) -> N
     elif went_on is not None and not handshake.has_hole("client", until=went_on):
         verdict.authentication, verdict.basis, verdict.presented = "requested-not-provided", basis, False
         verdict.because(went_on, "client", "The client went on without a Certificate.")
-    elif went_on is not None:
+    elif went_on is not None or handshake.has_hole("client"):
         verdict.because(None, "client", "The capture lacks the place where the client's Certificate would be.")
     else:
         ended = bool(handshake.closings) or any(alert.fatal for alert in handshake.alerts)

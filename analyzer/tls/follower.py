@@ -43,12 +43,12 @@ class Follower:
     """What is kept of one connection between batches."""
 
     __slots__ = (
-        "_acknowledged",
         "_deframers",
         "_early",
         "_early_bytes",
         "_early_segments",
         "_events",
+        "_head_begins",
         "_judged_bytes",
         "_kept",
         "_keyring",
@@ -62,6 +62,7 @@ class Follower:
         "first_frame",
         "first_time",
         "heads",
+        "lacking",
         "last_frame",
         "last_time",
         "lifetime",
@@ -92,6 +93,8 @@ class Follower:
         """Set once TLS has begun."""
         self.heads: list[bytes] = [b"", b""]
         """First bytes of either direction where TLS did not begin."""
+        self.lacking: Gap | None = None
+        """What the capture lacks, first of all, of what was said before TLS, if it began."""
         self.reported = 0
         """How many of the session's handshakes are in a report."""
         self.skipped_number: int | None = None
@@ -99,12 +102,12 @@ class Follower:
         self.first_frame = self.first_time = self.last_frame = self.last_time = 0
         self._limits = limits
         self._keyring = keyring
-        self._acknowledged: list[int | None] = [None, None]
-        """Of either direction, what its receiver acknowledged last."""
         self._early: tuple[list[Piece], list[Piece]] | None = ([], [])
         """What was said so far, until it is known where TLS begins."""
         self._early_bytes = self._judged_bytes = 0
         self._early_segments = [0, 0]
+        self._head_begins = [0, 0]
+        """Where in either direction the `heads` begin."""
         self._kept = [0, 0]
         """How many of these pieces outlive the batch."""
         self._searching = False
@@ -140,9 +143,6 @@ class Follower:
                         self._take(direction, pieces)
                 start = stop
                 run += 1
-        for direction, acknowledged in enumerate(arrivals.acknowledged):
-            if acknowledged is not None:
-                self._acknowledged[1 - direction] = acknowledged
         # The directions came one after the other.
         self.closings.sort(key=_frame)
         del self.closings[_MARKS_KEPT:]
@@ -175,7 +175,8 @@ class Follower:
             self._keep_answer(1 - self.session.client_direction)
         for direction in (0, 1):
             stream = self.streams[direction] or self._unseen(direction)
-            pieces = stream.finish(self._acknowledged[direction], self.last_frame) if stream is not None else []
+            acknowledged = self.connection.acknowledged[1 - direction]
+            pieces = stream.finish(acknowledged, self.last_frame) if stream is not None else []
             if pieces:
                 self._take(direction, pieces)
         self.advance(ended=True)
@@ -194,6 +195,9 @@ class Follower:
 
     def defects(self) -> Iterator[tuple[str, int]]:
         """What the capture lacks of the session or shows twice and differently: an issue's code, and a frame."""
+        told = self.session is not None and self.session.handshakes
+        if self.lacking is not None and not told and self.prologue is not None and self.prologue.preambles:
+            yield _DEFECTS[self.lacking.reason], self.lacking.frame
         for handshake in self.session.handshakes if self.session is not None else ():
             yield from ((_DEFECTS[hole.reason], hole.frame) for _, hole in handshake.holes)
             for stream in self.streams if handshake.index == 0 else ():
@@ -208,7 +212,9 @@ class Follower:
 
     def _stream(self, direction: int) -> ByteStream:
         """The direction's stream, made at its first payload."""
-        stream = self.streams[direction] = ByteStream(self._limits.pending_bytes)
+        initial = self.connection.initial_sequence[direction]
+        expected = None if initial is None else (initial + 1) % 2**32
+        stream = self.streams[direction] = ByteStream(self._limits.pending_bytes, expected)
         for opening in self.openings:
             if opening.direction == direction:
                 stream.synchronize(opening.sequence)
@@ -273,6 +279,9 @@ class Follower:
             client = 1 - client
         self.prologue = prologue
         if prologue.state == "tls":
+            ends = {client: prologue.client, 1 - client: prologue.server}
+            if prologue.preambles and not ended and not any(_goes_on(early[d], prefixes[d], ends[d]) for d in (0, 1)):
+                return  # what comes next tells whether TLS does begin
             if any(preamble.name in ("socks4", "socks5") for preamble in prologue.preambles):
                 self._skip_number(early, {client: prologue.client, 1 - client: prologue.server})
             starts = {client: prologue.client, 1 - client: prologue.server}
@@ -281,13 +290,18 @@ class Follower:
                 starts = {direction: at for direction, at in starts.items() if self._is_synchronized(direction)}
             self._begin(client, starts, prologue.framing)
             return
-        for direction in (client, 1 - client):
+        # What the server says to a ClientHello within a dialogue shows which of its lines was the answer before.
+        is_open = prologue.state == "waiting" and prologue.preambles and not ended
+        for direction in (client, 1 - client) if not is_open or _has_record(early[1 - client]) else ():
             if self._begin_with_hello(direction, early[direction]):
                 return
+        gaps = (piece for pieces in early for piece in pieces if isinstance(piece, Gap))
+        self.lacking = min(gaps, key=_frame, default=None)
         size = max(len(prefix) for prefix in prefixes)
         # A PROXY header, or what opened a tunnel, is not what came instead of TLS.
-        skipped = {client: prologue.client, 1 - client: prologue.server} if prologue.state == "unknown" else {}
-        self.heads = [prefix[skipped.get(d, 0) :][:_HEAD_BYTES] for d, prefix in enumerate(prefixes)]
+        if prologue.state == "unknown":
+            self._head_begins[client], self._head_begins[1 - client] = prologue.client, prologue.server
+        self.heads = [prefix[self._head_begins[d] :][:_HEAD_BYTES] for d, prefix in enumerate(prefixes)]
         whole = all(self._is_synchronized(d) and not _starts_with_gap(early[d]) for d in (0, 1) if early[d])
         # As long as one side says little and the other nothing, that may still make sense of it.
         is_settled = prologue.is_settled and (all(prefixes) or size >= _MONOLOGUE_BYTES)
@@ -295,6 +309,9 @@ class Follower:
             is_settled or ended or size >= _UNKNOWN_BYTES or any(map(_has_record, early))
         ):
             # The connection began before the capture: records may begin anywhere.
+            self._begin(client, {}, None)
+        elif self.lacking is not None and not is_settled and any(map(_has_record, early)):
+            # What would have led to TLS is missing: the records tell that it was there.
             self._begin(client, {}, None)
         elif is_settled:
             self._searching = True
@@ -312,7 +329,7 @@ class Follower:
         for direction, pieces in enumerate(early):
             if pieces and len(self.heads[direction]) < _HEAD_BYTES:
                 missing = _HEAD_BYTES - len(self.heads[direction])
-                if pieces[0].begin == len(self.heads[direction]):
+                if pieces[0].begin == self._head_begins[direction] + len(self.heads[direction]):
                     self.heads[direction] += _prefix(pieces, missing)
             if self._begin_with_hello(direction, pieces):
                 return
@@ -425,7 +442,7 @@ _SOCKS_PORT = 1080
 _HEAD_BYTES = 512
 
 
-def _frame(event: Event | Mark) -> int:
+def _frame(event: Event | Mark | Gap) -> int:
     return event.frame
 
 
@@ -447,6 +464,11 @@ def _starts_with_hello(pieces: list[Piece]) -> bool:
     if not pieces or isinstance(pieces[0], Gap) or pieces[0].begin or pieces[0].end < _HELLO_BYTES:
         return False
     return _is_hello(pieces[0].read(0, _HELLO_BYTES))
+
+
+def _goes_on(pieces: list[Piece], prefix: bytes, position: int) -> bool:
+    """Whether it is known, or will never be, how a direction goes on from a position on."""
+    return begins_tls(prefix[position:]) is not None or any(isinstance(piece, Gap) for piece in pieces)
 
 
 def _starts_with_gap(pieces: list[Piece]) -> bool:

@@ -46,10 +46,14 @@ def _judge_tls12(handshake: Handshake) -> End:
         last = max((sent for sent in finished.values() if sent), key=lambda sent: sent.frame)
         established = End("established", "observed", _saw(last, "Both sides have sent Finished."), last)
         return _taken_back(handshake, last) or established
-    in_full = handshake.is_dtls and handshake.first("server_hello_done", "server") is not None
+    in_full = handshake.first("server_hello_done", "server") if handshake.is_dtls else None
     if finished["server"] and in_full and handshake.has_hole("client"):
         says = "The server has sent Finished, which it does behind the client's: the capture lacks that."
         return End("established", "observed", _saw(finished["server"], says), finished["server"])
+    secured = _secured(handshake, "server", in_full) if in_full and handshake.has_hole("server") else None
+    if secured is not None:
+        says = "The server goes on with the new keys, which it does behind both Finished: the capture lacks its own."
+        return End("established", "observed", _saw(secured, says))
     # Without a version it may be TLS 1.3, whose handshake records look like data. They are of no other type, but a
     # ServerHello behind a HelloRetryRequest that the capture lacks seems to be encrypted.
     begins_late = handshake.client_hello is None and handshake.first("encrypted_handshake") is not None
@@ -62,6 +66,12 @@ def _judge_tls12(handshake: Handshake) -> End:
 
 
 _MORE_THAN_A_HANDSHAKE = 10
+
+
+def _secured(handshake: Handshake, sender: Sender, behind: Sent) -> Sent | None:
+    """The first that has the new keys and is no Finished."""
+    later = (sent for sent in handshake.sent if sent.sender == sender and sent.frame > behind.frame)
+    return next((s for s in later if s.name in ("application_data", "alert") and s.protection != "cleartext"), None)
 
 
 def _taken_back(handshake: Handshake, finished: Sent) -> End | None:
@@ -241,7 +251,8 @@ def _not_established_dtls(handshake: Handshake) -> End | None:
         says = f"The {ending.sender} sent the alert {what} before the handshake was complete."
         basis: Basis = "decrypted" if ending.protection == "decrypted" else "observed"
         evidence = Evidence(ending.frame, ending.sender, "alert", says)
-        return None if handshake.has_hole() else End("failed", basis, evidence)
+        # One that stays closed comes behind its sender's Finished: it may say farewell, and the rest be missing.
+        return None if handshake.has_hole() or ending.protection == "encrypted" else End("failed", basis, evidence)
     below = handshake.datagrams
     if below is not None and below.refused is not None:
         sender, frame = below.refused

@@ -35,6 +35,10 @@ _DEFAULT_VERSION = 0x0303
 _MOST_SEEN = 512
 _MOST_REPEATED = 64
 _OF_FULL_FLIGHTS = ("certificate", "server_key_exchange", "certificate_request", "server_hello_done")
+_FINISHED = ("encrypted_handshake", "finished")
+_BEHIND_FINISHED = ("application_data", "protected_alert")
+_SWITCHED = ("change_cipher_spec", *_FINISHED, *_BEHIND_FINISHED)
+"""What shows that a side has changed to the new keys, in the order in which it sends it."""
 _BEFORE_HELLO = ("hello_request", "hello_verify_request", "hello_retry_request")
 """What a server may send before all of a ClientHello is there: it may ask for the cookie at the first fragment."""
 _MESSAGE_EPOCH = 2
@@ -456,11 +460,15 @@ def _note_lost_flights(handshake: Handshake) -> None:
         _note_lost_finished(handshake)
         return
     by: dict[Sender, dict[str, Sent]] = {"client": {}, "server": {}}
+    begun = handshake.first("server_hello_done", "server") or handshake.first("server_hello", "server")
     for sent in handshake.sent:
-        by[sent.sender].setdefault(sent.name, sent)
+        name = "protected_alert" if sent.name == "alert" and sent.protection != "cleartext" else sent.name
+        if name in _BEHIND_FINISHED and (begun is None or sent.frame <= begun.frame):
+            continue  # it may be of the association before
+        by[sent.sender].setdefault(name, sent)
     client, server = by["client"], by["server"]
     answer = client.get("client_key_exchange") or client.get("certificate") or client.get("certificate_verify")
-    switched = client.get("change_cipher_spec") or client.get("encrypted_handshake") or client.get("finished")
+    switched, done = (next((side[name] for name in _SWITCHED if name in side), None) for side in (client, server))
     in_full = not server.keys().isdisjoint(_OF_FULL_FLIGHTS)  # in a resumption the server sends none of these
     lost: list[tuple[Sender, Sent]] = []
     behind = answer or (switched if in_full else None)
@@ -468,9 +476,16 @@ def _note_lost_flights(handshake: Handshake) -> None:
         lost.append(("server", behind))
     if switched is not None and in_full and "client_key_exchange" not in client:
         lost.append(("client", switched))
-    done = server.get("change_cipher_spec") or server.get("encrypted_handshake") or server.get("finished")
     if done is not None and in_full and switched is None:  # then it answers the client's
         lost.append(("client", done))
+    # Data and alerts are protected behind Finished only, and nobody sends data before the other's: there is no False
+    # Start over datagrams.
+    data = client.get("application_data")
+    for sender, side in by.items():
+        later = next((side[name] for name in _BEHIND_FINISHED if name in side), None)
+        later = later or (data if sender == "server" and in_full else None)
+        if later is not None and side.keys().isdisjoint(_FINISHED):
+            lost.append((sender, later))
     for sender, sent in lost:
         if not handshake.has_hole(sender, until=sent):
             direction = handshake.client_direction if sender == "client" else 1 - handshake.client_direction

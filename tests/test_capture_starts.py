@@ -120,5 +120,5 @@ def test_strides_grow_where_nothing_is_foreseen_and_only_there():
         pauses.append(one.pause)
     assert np.diff(pauses).tolist() == [2 * pauses[0], 4 * pauses[0], 8 * pauses[0]]
     one.single += [0, 10, 20, 30]
-    at = one.foresee(40, 40 + (10 << 20), lambda rows, sizes: sizes == 10)
-    assert (at, one.pause) == (40 + (10 << 20), at + pauses[0])
+    at = one.foresee(40, 40 + 1_000_000, lambda rows, sizes: sizes == 10)
+    assert (at, one.pause) == (40 + 1_000_000, at + pauses[0])

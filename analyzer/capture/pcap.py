@@ -90,12 +90,15 @@ class Pcap:
         return walk
 
     def _starts(self, buffer: NDArray[np.uint8], start: int, end: int) -> tuple[Offsets, NDArray[np.void], int]:
-        """Where records begin whose headers end before `end`, their rows, and where the one behind them would."""
+        """Where records begin whose headers end before `end`, their rows, and where the one behind them would.
+
+        There may be more: then the one behind them has its header before `end` as well.
+        """
         before, unpack, view = self._record_header, self._unpack_length, buffer.data
         starts = Starts(buffer, self._row, start)
         append = starts.single.append
         at, last = start, end - before
-        while at <= last:
+        while at <= last and not starts.full:
             stop = min(starts.pause, last)
             while at <= stop:
                 append(at)

@@ -97,6 +97,8 @@ class Capture:
             if walk.damage:
                 self.issues.add("capture-damaged", f"At byte {at} is {walk.damage}: nothing from there on is read.")
                 return
+            if walk.frames is not None and 0 < walk.need <= self._end - self._start:
+                continue  # they were very many, and there are more
             while patience is not None and self.live and not self._source.wait(patience):
                 yield no_frames(self._buffer)
             if walk.skip and self._discard(walk.skip):

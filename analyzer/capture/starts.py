@@ -11,6 +11,9 @@ from analyzer.capture.records import gather
 
 _STRIDE = 64 << 10
 """So many bytes are read record by record before the next ones are foreseen; twice as many where they were not."""
+_LONGEST_STRIDE = 2 << 20
+_MOST = 1 << 17
+"""Of so many, no more are looked for: of records of a few bytes, the rows take more than the records."""
 _LONGEST_PERIOD = 8
 _FIRST = 16
 """So many periods are foreseen at first, then more and more: little is lost where they end soon."""
@@ -37,6 +40,7 @@ class Starts:
         self._stride = _STRIDE
         self._buffer = buffer
         self._row = row
+        self._count = 0
         self._found: list[Offsets] = []
         self._rows: list[NDArray[Any]] = []
 
@@ -48,6 +52,11 @@ class Starts:
         opaque = [rows.view(f"V{self._row.itemsize}") for rows in self._rows]  # or each field is copied by itself
         return np.concatenate(self._found), np.concatenate(opaque).view(self._row)
 
+    @property
+    def full(self) -> bool:
+        """Whether there are enough, so that the rest is left for another time."""
+        return self._count >= _MOST
+
     def _look(self) -> None:
         """Gather the rows of those that were read one by one."""
         starts = np.array(self.single, np.int64)
@@ -55,6 +64,7 @@ class Starts:
         self.single.clear()
 
     def _add(self, starts: Offsets, rows: NDArray[Any]) -> None:
+        self._count += len(starts)
         self._found.append(starts)
         self._rows.append(rows)
 
@@ -67,7 +77,7 @@ class Starts:
         sizes = _repeating([after - start for start, after in pairwise([*self.single[-2 * _LONGEST_PERIOD :], at])])
         self._look()
         period, count = sum(sizes), _FIRST
-        while sizes and (count := min(count, (end - at) // period)) > 0:
+        while sizes and not self.full and (count := min(count, (end - at) // period, _MOST // len(sizes))) > 0:
             size = np.tile(sizes, count)
             after = at + np.cumsum(size)
             start = after - size
@@ -79,7 +89,7 @@ class Starts:
                 break
             self._add(start, rows)
             at, count = int(after[-1]), 4 * count
-        self._stride = _STRIDE if at - begin >= self._stride else 2 * self._stride
+        self._stride = _STRIDE if at - begin >= self._stride else min(2 * self._stride, _LONGEST_STRIDE)
         self.pause = at + self._stride
         return at
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from operator import attrgetter
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, NamedTuple
@@ -106,7 +107,7 @@ class Analysis:
         self.late_secrets = False
         """One of them came behind frames, and was not known before."""
         for log in embedded:
-            self._keyring.embedded.read(log.splitlines())
+            self._keyring.embedded.read(BytesIO(log))
         self._known = len(embedded)
 
     def run(self, progress: Progress | None) -> CaptureReport:
@@ -228,7 +229,6 @@ class Analysis:
         if not len(segments):
             return
         rows, arrivals, displaced = self._table.sort(segments)
-        followers: list[Follower | Stranger] = []
         for arrived in arrivals:
             if arrived.lone:
                 continue
@@ -236,8 +236,6 @@ class Analysis:
             if follower is None:
                 follower = arrived.connection.follower = self._begin(arrived.connection)
             follower.arrive(rows, arrived)
-            followers.append(follower)
-        for follower in followers:
             if isinstance(follower, Follower):
                 self._advance(follower)
             if follower.lifetime.closed:
@@ -343,7 +341,7 @@ class Analysis:
             if self._share.count > 1 and self.embedded[-1]:
                 raise AloneError
             if len(self.embedded) > self._known and self.embedded[-1]:
-                self._keyring.embedded.read(data.splitlines())
+                self._keyring.embedded.read(BytesIO(data))
                 self.late_secrets = self.late_secrets or late
 
     def _finish(self, connection: Connection) -> None:
@@ -393,6 +391,7 @@ _EXCEEDED = {
     "prologue-bytes": "A connection talked for too long before TLS, and was not followed any more.",
     "message-bytes": "A handshake message is too long to be read.",
     "handshake-bytes": "A handshake has too many messages to keep all of them.",
+    "handshake-records": "A connection has too many records or packets of handshakes to read all of them.",
 }
 
 by_place = attrgetter("place")

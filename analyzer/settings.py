@@ -32,6 +32,8 @@ class Limits:
     """Longest handshake message that is kept (RFC 8446 allows 16 MiB)."""
     handshake_bytes: int = 4 << 20
     """Message bytes kept of one handshake."""
+    handshake_records: int = 100_000
+    """Records of one direction of a connection that are read beside application data, and messages in them."""
     records: int = 64
     """Protected records of each direction whose size and frame are kept for the inference."""
     handshakes: int = 5_000

@@ -48,9 +48,12 @@ from manifest import CAPTURES, FILES, keylog, options
 from talk import vector
 
 from analyzer import api
+from analyzer.net.conversations import Datagram
 from analyzer.report import serialize
 from analyzer.results import HandshakeReport
 from analyzer.settings import Limits
+from analyzer.tls.dtls.messages import Reassembler
+from analyzer.tls.dtls.record import MESSAGE_HEADER, Fragment
 
 NAMES = [
     "client_hello",
@@ -532,6 +535,31 @@ def test_a_message_that_is_too_long_is_said() -> None:
     exchange.send("server", record(HANDSHAKE, fragment(CERTIFICATE, 2, bytes(9000), 0, 1000)))
     analyzed = exchange.analyze(limits=Limits(message_bytes=8000))
     assert "message-bytes" in [issue.code for issue in analyzed.issues]
+
+
+@pytest.mark.parametrize("one", [alert(1, 0), record(HANDSHAKE, fragment(0, 0, b""))])
+def test_of_very_many_records_not_all_are_read(one: bytes) -> None:
+    exchange = hellos()
+    for _ in range(10):
+        exchange.send("server", one * 30)
+    analyzed = exchange.analyze(limits=Limits(handshake_records=200))
+    assert "handshake-records" in [issue.code for issue in analyzed.issues]
+    assert [handshake.server_name for handshake in analyzed.handshakes] == ["service.example.com"]
+    assert "handshake-records" not in [issue.code for issue in exchange.analyze().issues]
+
+
+@given(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 12)), min_size=1, max_size=60))
+def test_parts_in_any_order_make_a_message_once_all_are_there(parts: list[tuple[int, int]]) -> None:
+    body, lacking = bytes(range(40)), set(range(40))
+    made = Reassembler(100_000)
+    for begin, size in parts:
+        part = body[begin : begin + size]
+        lacking -= set(range(begin, begin + len(part)))
+        found = made.add(Fragment(CLIENT_HELLO, 40, 0, begin, part), Datagram(0, 1, 1, b"", 0), "cleartext")
+        if not lacking:
+            assert [one.raw[MESSAGE_HEADER:] for one in found or ()] == [body]
+            return
+        assert found == [] and made.lacks is not None
 
 
 def test_only_so_many_associations_are_followed() -> None:

@@ -11,11 +11,13 @@ import pytest
 from forge import pcap, pcap_header
 from talk import (
     APPLICATION_DATA,
+    CCS,
     HANDSHAKE,
     RAW_IP,
     SYN,
     Segment,
     Talk,
+    alert,
     capture,
     certificate,
     client_hello,
@@ -32,6 +34,8 @@ from analyzer.net.stream import Stretch
 from analyzer.results import CaptureReport
 from analyzer.settings import Limits
 from analyzer.tls.header_search import HeaderSearch
+from analyzer.tls.record import RecordReader
+from analyzer.tls.session import COPIED
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 
@@ -227,11 +231,83 @@ def test_a_record_that_never_ends_and_one_that_takes_many():
     assert [one.message for one in report.messages] == ["client_hello", "server_hello", "certificate"]
 
 
-def peak(data: bytes) -> int:
+FLOODS = {
+    "alternating": CCS + alert(1, 90),
+    "change cipher specs": CCS,
+    "hello requests": record(HANDSHAKE, message(0)),
+    "many hello requests in a record": record(HANDSHAKE, message(0) * 50),
+    "one byte of a message, and one of none": record(HANDSHAKE, b"\x0b") + record(HANDSHAKE, b"\xff"),
+    "warnings": alert(1, 0),
+}
+"""What a peer may send without end, none of which says anything new."""
+
+
+def flood(name: str, count: int, number: int = 0) -> list[Segment]:
+    talk = Talk(client=client(number), size=60_000).open().send("client", handshake(client_hello(tls13=False)))
+    return talk.send("server", handshake(server_hello(tls13=False)) + FLOODS[name] * count).segments
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_of_tiny_records(name):
+    report = analyzed(flood(name, 300), handshake_records=200)
+    assert "handshake-records" in codes(report)
+    assert [handshake.version for handshake in report.handshakes] == ["TLSv1.2"]
+    assert "handshake-records" not in codes(analyzed(flood(name, 300)))
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_records_past_the_limit_become_no_events(name):
+    reader, events = RecordReader(0, COPIED, 64, 200), []
+    data = FLOODS[name] * 300
+    reader.feed(Stretch(held(data, 7, 0), 0, 1, 0), events)
+    assert (len(events), reader.overflowed) == (200, 7)
+    assert reader.records == data.count(b"\3\3\0")
+    reader.feed(Stretch(held(record(APPLICATION_DATA, b"data"), 8, 0), 0, 1, len(data)), events)
+    assert [event.type for event in events[200:]] == [APPLICATION_DATA]
+
+
+def test_heartbeats_become_no_events():
+    reader, events = RecordReader(0, COPIED, 64, 200), []
+    data = record(24, b"\1\0\1x") * 300
+    reader.feed(Stretch(held(data[:-2], 7, 0), 0, 1, 0), events)
+    reader.feed(Stretch(held(data[-2:], 8, 0), 0, 1, len(data) - 2), events)
+    assert (events, reader.records, reader.overflowed) == ([], 300, None)
+
+
+def test_floods_of_several_connections_in_one_batch():
+    """The events of one are gone before those of the next are made."""
+
+    def floods(count: int) -> bytes:
+        talks = [Talk(client=client(number), size=60_000).open() for number in range(count)]
+        for talk in talks:
+            talk.send("client", handshake(client_hello(tls13=False))).send(
+                "server", handshake(server_hello(tls13=False))
+            )
+        rounds = [segment for talk in talks for segment in talk.segments]
+        for _ in range(2):
+            for talk in talks:
+                known = len(talk.segments)
+                rounds += talk.send("server", alert(1, 0) * 20_000).segments[known:]
+        return capture(rounds)
+
+    few, many = floods(1), floods(6)
+    peak(few, batch_bytes=900_000)  # what is loaded late is loaded now
+    assert peak(many, batch_bytes=900_000) < 2 * peak(few, batch_bytes=900_000)
+
+
+def test_a_capture_of_nothing_but_zeros():
+    """Each 16 bytes are a frame of no bytes, of which much more is kept while it is read."""
+    data = pcap_header() + bytes(16 * 600_000)
+    report = api.analyze(data, trust="none")
+    assert (report.frames, report.issues) == (600_000, [])
+    assert peak(data, batch_bytes=16 << 20) < len(data) + 60_000_000
+
+
+def peak(data: bytes, batch_bytes: int = 50_000) -> int:
     """Bytes that an analysis takes at most, beside what it loads once."""
     tracemalloc.start()
     try:
-        for _ in api.handshakes(data, trust="none", limits=Limits(batch_bytes=50_000, handshakes=10)):
+        for _ in api.handshakes(data, trust="none", limits=Limits(batch_bytes=batch_bytes, handshakes=10)):
             pass
         return tracemalloc.get_traced_memory()[1]
     finally:

@@ -122,11 +122,15 @@ class Unfinished:
 class RecordReader:
     """Cuts one direction's byte stream into records."""
 
-    def __init__(self, direction: int, copied_types: frozenset[int], detailed: int) -> None:
-        """Copy fragments of `copied_types`; past `detailed` records of application data only count."""
+    def __init__(self, direction: int, copied_types: frozenset[int], detailed: int, most: int = 1 << 62) -> None:
+        """Copy fragments of `copied_types`.
+
+        Past `detailed` records of application data and `most` of others, they are only counted.
+        """
         self._direction = direction
         self.copy_only(copied_types)
         self._detailed = detailed
+        self._most = most
         self._next = 0
         self._head = b""
         self._head_seen: Seen = (0, 0)
@@ -141,6 +145,10 @@ class RecordReader:
         """Records read so far."""
         self.application_data = 0
         """Those of application data."""
+        self._others = 0
+        """Those of other types that somebody reads."""
+        self.overflowed: int | None = None
+        """The frame with the first of these that were too many."""
         self.foreign: bytes | None = None
         """The first bytes of what is not TLS and ended the reading."""
 
@@ -251,15 +259,25 @@ class RecordReader:
             behind = position + HEADER + length
             if behind > end or not plausible_header(type_, version, length):
                 break
-            fragment = segment.read(position + HEADER, behind) if type_ in self._copied else None
-            position = behind
+            begin, position = position + HEADER, behind
             self.records += 1
             if type_ == APPLICATION_DATA:
                 self.application_data += 1
-                if self.application_data > self._detailed and fragment is None:
+                if self.application_data > self._detailed and not self._opens_data:
                     continue
+            elif type_ == HEARTBEAT or self._others >= self._most:
+                self._pass_over(type_, frame)
+                continue
+            else:
+                self._others += 1
+            fragment = segment.read(begin, behind) if type_ in self._copied else None
             events.append(Record(self._direction, type_, version, length, fragment, frame, time, frame, time))
         return position
+
+    def _pass_over(self, type_: int, frame: int) -> None:
+        """Nobody reads heartbeats; of the others there are too many."""
+        if type_ != HEARTBEAT and self.overflowed is None:
+            self.overflowed = frame
 
     def _accumulate(self, segment: Segment, position: int) -> tuple[bytes, int]:
         """A header piece by piece; empty as long as it is not complete."""
@@ -311,6 +329,11 @@ class RecordReader:
             self.application_data += 1
             if self.application_data > self._detailed and record.parts is None:
                 return
+        elif record.type == HEARTBEAT or self._others >= self._most:
+            self._pass_over(record.type, seen[0])
+            return
+        else:
+            self._others += 1
         fragment = None if record.parts is None else b"".join(record.parts)
         events.append(
             Record(

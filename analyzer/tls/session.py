@@ -31,7 +31,7 @@ _DEFAULT_VERSION = 0x0303
 class _Side:
     """What the session knows of one direction."""
 
-    __slots__ = ("awaited", "begun", "data", "doubtful", "encrypted", "excess", "pending", "reader")
+    __slots__ = ("awaited", "begun", "data", "doubtful", "encrypted", "excess", "messages", "pending", "reader")
 
     def __init__(self, reader: RecordReader) -> None:
         self.reader = reader
@@ -47,6 +47,8 @@ class _Side:
         """It may have been sent for the sake of middleboxes only (RFC 8446, appendix D.4)."""
         self.excess = 0
         """Bytes still to come of a message that is too long to be kept."""
+        self.messages = 0
+        """Handshake messages read."""
         self.data = 0
         """Records of application data opened."""
 
@@ -60,7 +62,7 @@ class Session:
         self._guess = client_direction
         self._decryptor = Decryptor(keyring) if keyring else None
         copied = COPIED if self._decryptor is None else COPIED | {record.APPLICATION_DATA}
-        self._sides = tuple([_Side(RecordReader(d, copied, limits.records)) for d in (0, 1)])
+        self._sides = tuple([_Side(RecordReader(d, copied, limits.records, limits.handshake_records)) for d in (0, 1)])
         self.handshakes: list[Handshake] = []
         self._current: Handshake | None = None
         """The last of them."""
@@ -102,6 +104,9 @@ class Session:
 
     def finish(self) -> None:
         """No more records will come: a ClientHello that was cut off is a handshake all the same."""
+        for side in self._sides:
+            if side.reader.overflowed is not None:
+                self.exceeded.setdefault("handshake-records", side.reader.overflowed)
         if not self.handshakes:
             for direction, side in enumerate(self._sides):
                 begun = side.reader.unfinished
@@ -127,6 +132,9 @@ class Session:
     def _handshake_bytes(self, event: Record, fragment: bytes, protection: Protection) -> None:
         """Cut what records carry of type handshake into messages."""
         side = self._sides[event.direction]
+        if side.messages >= self._limits.handshake_records:
+            self.exceeded.setdefault("handshake-records", event.frame)
+            return
         if side.excess:
             fragment, side.excess = fragment[side.excess :], max(side.excess - len(fragment), 0)
         begun = event.first_frame
@@ -156,6 +164,7 @@ class Session:
                 side.awaited = behind - position
                 break
             self._message(event, fragment[position:behind], begun, protection)
+            side.messages += 1
             position, begun = behind, event.first_frame
         side.pending, side.begun = bytearray(fragment[position:]), begun
 

@@ -4,7 +4,9 @@ Datagrams come in any order, twice, or not at all (RFC 6347, section 4.2.4): a m
 have been taken, like a receiver does; what was lost is sent again, and what comes again says nothing new.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 from analyzer.net.conversations import Datagram
@@ -51,6 +53,9 @@ class Lack(NamedTuple):
     reason: Reason
 
 
+_begin, _end = itemgetter(0), itemgetter(1)
+
+
 class _Message:
     """A message that is not complete, or not in turn."""
 
@@ -62,26 +67,25 @@ class _Message:
         self.first = self.last = (seen.frame, seen.time)
         self.parts: list[tuple[int, bytes]] = []
         self.known: list[tuple[int, int]] = []
-        """What of the body is there, in order and without overlaps."""
+        """What of the body is there, in order, neither overlapping nor touching."""
         self.complete = False
         self.held = 0
 
     def add(self, fragment: Fragment, seen: Datagram) -> bool:
         """Whether it brings anything new; of bytes that come twice the first count."""
         begin, end = fragment.offset, fragment.offset + len(fragment.body)
-        if self.complete or any(known[0] <= begin and end <= known[1] for known in self.known):
+        known = self.known
+        last = bisect_right(known, begin, key=_begin) - 1
+        if self.complete or (last >= 0 and end <= known[last][1]):
             return False
         self.last = (seen.frame, seen.time)
         self.parts.append((begin, fragment.body))
         self.held += len(fragment.body) + _OWN
-        merged: list[tuple[int, int]] = []
-        for start, stop in sorted([*self.known, (begin, end)]):
-            if merged and start <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], stop))
-            else:
-                merged.append((start, stop))
-        self.known = merged
-        self.complete = merged == [(0, self.fragment.length)]
+        first, behind = bisect_left(known, begin, key=_end), bisect_right(known, end, key=_begin)
+        if first < behind:
+            begin, end = min(begin, known[first][0]), max(end, known[behind - 1][1])
+        known[first:behind] = [(begin, end)]
+        self.complete = known == [(0, self.fragment.length)]
         return True
 
     def raw(self) -> bytes:

@@ -29,6 +29,8 @@ from analyzer.tls.record import Hole, Reason
 _KNOWN_TYPES = frozenset((*range(7), 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67))
 _FROM_CLIENT = frozenset((1, 15, 16))
 """Types of messages that only clients send in clear; of the others (but Certificate) only servers do."""
+_DATA = (dtls_record.APPLICATION_DATA, dtls_record.WITH_ID, dtls_record.UNIFIED)
+"""Types of records that are mostly, or may be, application data."""
 _CONNECTION_ID = (54, 53, 254)
 """connection_id, and what stacks used before (draft-ietf-tls-dtls-connection-id-07; Mbed TLS 2)."""
 _DEFAULT_VERSION = 0x0303
@@ -48,12 +50,14 @@ _MESSAGE_EPOCH = 2
 class _Side:
     """What is known of one direction."""
 
-    __slots__ = ("data", "finished", "id_length", "messages", "seen", "switched")
+    __slots__ = ("data", "finished", "id_length", "messages", "others", "seen", "switched")
 
     def __init__(self, limits: Limits) -> None:
         self.messages = Reassembler(limits.pending_bytes)
         self.id_length: int | None = None
         """Length of the connection id in its records (RFC 9146, section 3)."""
+        self.others = 0
+        """Records and fragments read that are no application data."""
         self.begin()
 
     def begin(self) -> None:
@@ -125,7 +129,7 @@ class DtlsSession:
             # What one record says decides how the next one begins.
             unified = now is not None and now.is_tls13
             record = dtls_record.record_at(datagram, position, side.id_length, unified=unified)
-            if record is None:
+            if record is None or (record.type not in _DATA and self._is_too_much(side, datagram.frame)):
                 break
             position += len(record.header) + record.length
             repeats = self._record(datagram, record) or repeats
@@ -189,6 +193,13 @@ class DtlsSession:
             self._note_alert(current, datagram, record, record.fragment, "cleartext")
         return False
 
+    def _is_too_much(self, side: _Side, frame: int) -> bool:
+        """Count a record, or a fragment of a message; whether there have been too many to read one more."""
+        side.others += 1
+        if side.others > self._limits.handshake_records:
+            self.exceeded.setdefault("handshake-records", frame)
+        return side.others > self._limits.handshake_records
+
     def _cut(self, datagram: Datagram, record: DtlsRecord) -> None:
         """The capture lacks the rest of a handshake record; a ClientHello is a handshake all the same."""
         if self._current() is None and record.known[:1] == bytes((CLIENT_HELLO,)):
@@ -199,6 +210,8 @@ class DtlsSession:
     def _fragments(self, datagram: Datagram, content: bytes, version: int, protection: Protection) -> bool:
         side, repeats = self._sides[datagram.direction], False
         for fragment in dtls_record.fragments(content):
+            if self._is_too_much(side, datagram.frame):
+                break
             if fragment is None or (fragment.type not in _KNOWN_TYPES and protection == "cleartext"):
                 self._lose(datagram.direction, datagram.frame, "damaged")
                 break

@@ -43,14 +43,14 @@ from talk import client_hello, message, vector
 from analyzer import api
 from analyzer.associations import Associations
 from analyzer.net.conversations import Datagram
-from analyzer.results import HandshakeReport
+from analyzer.results import CaptureReport, HandshakeReport
 from analyzer.secrets import Secrets
 from analyzer.settings import Limits
 from analyzer.tls.association import Association
 from analyzer.tls.keylog import KeyLog
 from analyzer.tls.quic.frames import Ack, Crypto, CryptoStream, frames
-from analyzer.tls.quic.packet import VERSIONS, packets
-from analyzer.tls.quic.protection import Keys, initial_keys, is_genuine_retry, reconstructed
+from analyzer.tls.quic.packet import VERSIONS, Version, packets
+from analyzer.tls.quic.protection import InitialKeys, Keys, is_genuine_retry, reconstructed
 from analyzer.tls.quic.session import QuicSession
 from analyzer.tls.registry import suite
 
@@ -97,7 +97,7 @@ def test_the_standards_client_initial_is_opened(version: int) -> None:
     begin, end = CLIENT_INITIAL[version]
     assert data.hex().startswith(begin) and data.hex().endswith(end) and len(data) == 1200
     [found] = packets(datagram(data), None)
-    opened = initial_keys(FIRST_ID, VERSIONS[version]).client.open(found)
+    opened = InitialKeys(FIRST_ID, VERSIONS[version]).of("client").open(found)
     assert opened is not None
     assert (opened.number, list(frames(opened.payload))) == (2, [Crypto(0, HELLO)])
 
@@ -105,12 +105,12 @@ def test_the_standards_client_initial_is_opened(version: int) -> None:
 @pytest.mark.parametrize("version", [V1, V2])
 def test_the_standards_server_initial_is_opened(version: int) -> None:
     [found] = packets(datagram(bytes.fromhex(SERVER_INITIAL[version])), None)
-    opened = initial_keys(FIRST_ID, VERSIONS[version]).server.open(found)
+    opened = InitialKeys(FIRST_ID, VERSIONS[version]).of("server").open(found)
     assert opened is not None and opened.number == 1
     [acknowledgment, answer] = frames(opened.payload)
     assert acknowledgment == Ack(with_counts=False)
     assert isinstance(answer, Crypto) and answer.data[:6] == bytes.fromhex("020000560303")
-    assert initial_keys(FIRST_ID, VERSIONS[version]).client.open(found) is None
+    assert InitialKeys(FIRST_ID, VERSIONS[version]).of("client").open(found) is None
 
 
 @pytest.mark.parametrize("version", [V1, V2])
@@ -818,6 +818,74 @@ def test_a_message_that_is_too_long_is_not_kept() -> None:
     report = made.analyze(limits=Limits())
     assert "message-bytes" in {issue.code for issue in report.issues}
     assert report.handshakes[0].outcome == "incomplete"
+
+
+def junk(first_id: bytes = FIRST_ID) -> bytes:
+    """The smallest Initial packet that might be one, and opens under no keys."""
+    return b"\xc0" + V1.to_bytes(4) + vector(1, first_id) + b"\0\0\x40\x15" + bytes(21)
+
+
+def codes(report: CaptureReport) -> set[str]:
+    return {issue.code for issue in report.issues}
+
+
+@pytest.fixture
+def derived(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The first destination ids of which keys of Initial packets were made."""
+    ids: list[bytes] = []
+    make = InitialKeys.__init__
+
+    def note(self: InitialKeys, destination: bytes, version: Version) -> None:
+        ids.append(destination)
+        make(self, destination, version)
+
+    monkeypatch.setattr(InitialKeys, "__init__", note)
+    return ids
+
+
+def test_of_a_datagram_of_very_many_packets_the_first_are_read(derived: list[bytes]) -> None:
+    made = Connection().hello()
+    made.send("client", junk() * 500)
+    report = made.analyze()
+    assert "handshake-records" in codes(report) and len(derived) < 20
+    assert report.handshakes[0].server_name == "service.example.com"
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_of_very_many_initial_packets_not_all_are_tried(derived: list[bytes], begun: bool) -> None:
+    made = Connection().hello() if begun else Connection()
+    for number in range(3000):
+        made.send("client", junk(number.to_bytes(8)) + bytes(1200 if not number else 0))
+    assert "handshake-records" in codes(made.analyze())
+    assert len(derived) < 1010
+
+
+def test_behind_very_many_initial_packets_a_connection_begins_all_the_same() -> None:
+    made = Connection().hello()
+    for _ in range(1100):
+        made.send("client", junk())
+    again = Connection(first_id=b"another1", exchange=made.exchange).hello()
+    assert len(again.analyze().handshakes) == 2
+
+
+def test_messages_without_end_are_not_read_to_the_end() -> None:
+    made = Connection()
+    hellos = message(0) * 250
+    for number in range(20):
+        made.send("client", made.packet("client", INITIAL, crypto(hellos, number * len(hellos)), pad=1200))
+    report = made.analyze()
+    assert "handshake-bytes" in codes(report)
+    [facts] = [handshake.facts for handshake in report.handshakes]
+    assert facts is not None and len(facts.sent) == 2000
+
+
+def test_parts_behind_gaps_are_put_in_order() -> None:
+    made, data = CryptoStream(100_000), message(1, bytes(range(200)))
+    for at in [*range(len(data) - 1, 0, -3), *range(len(data) - 2, 0, -3), *range(len(data) - 3, 0, -3)]:
+        made.add(Crypto(at, data[at : at + 1]), 1)
+    assert made.add(Crypto(0, data[:1]), 2)
+    assert [one.raw for one in made.messages(2, 1000)] == [data]
+    assert made.lacks is None
 
 
 # ---- Hostile bytes ------------------------------------------------------------------------------------------

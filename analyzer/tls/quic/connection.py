@@ -8,7 +8,7 @@ from analyzer.tls.handshake import Handshake
 from analyzer.tls.quic.facts import Quic
 from analyzer.tls.quic.frames import CryptoStream
 from analyzer.tls.quic.packet import VERSIONS, Kind, Packet
-from analyzer.tls.quic.protection import InitialKeys, Keys, Opened, initial_keys
+from analyzer.tls.quic.protection import InitialKeys, Keys, Opened
 
 LAST = 4
 """So many of the packets that come last are opened, as they may close the connection."""
@@ -81,8 +81,8 @@ class Connection:
         """Open an Initial packet of either side, of this version or one that was negotiated (RFC 9368)."""
         keys = self._initial.get(packet.version)
         if keys is None:
-            keys = initial_keys(self.destination, VERSIONS[packet.version])
-        opened = (keys.client if direction == self.handshake.client_direction else keys.server).open(packet)
+            keys = InitialKeys(self.destination, VERSIONS[packet.version])
+        opened = keys.of(self.handshake.sender(direction)).open(packet)
         if opened is not None:
             self._initial[packet.version] = keys
         return opened

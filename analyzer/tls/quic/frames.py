@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from analyzer.tls.codec import Malformed, Reader
@@ -28,8 +29,8 @@ _NUMBERS = {
     0xAF: 4,  # ACK_FREQUENCY
 }
 """Frames that are nothing but so many numbers."""
-_ZEROS = re.compile(rb"\0*")
-_MOST_RANGES = 4096
+_IDLE = re.compile(rb"[\0\1]*")
+_MOST_RANGES = _MOST_FRAMES = 4096
 
 
 class Crypto(NamedTuple):
@@ -67,10 +68,11 @@ Frame = Crypto | Close | Done | Data | Ack
 
 def frames(payload: bytes) -> Iterator[Frame]:
     """The frames that matter, up to the first that cannot be read."""
-    reader = Reader(payload)
+    reader, count = Reader(payload), 0
     try:
-        while reader:
+        while reader and count < _MOST_FRAMES:
             frame = _frame(reader, varint(reader))
+            count += 1
             if frame is not None:
                 yield frame
     except Malformed:
@@ -79,8 +81,8 @@ def frames(payload: bytes) -> Iterator[Frame]:
 
 def _frame(reader: Reader, kind: int) -> Frame | None:
     """Read one; None where it says nothing of a handshake; raises `Malformed`."""
-    if kind == _PADDING:
-        found = _ZEROS.match(reader.data, reader.position)
+    if kind in (_PADDING, _PING):
+        found = _IDLE.match(reader.data, reader.position)
         reader.position = found.end() if found else reader.position
     elif kind in (_ACK, _ACK_ECN):
         _skip_numbers(reader, 2)
@@ -118,7 +120,7 @@ def _frame(reader: Reader, kind: int) -> Frame | None:
         reader.take(8)
     elif kind in _NUMBERS:
         _skip_numbers(reader, _NUMBERS[kind])
-    elif kind != _PING:
+    else:
         raise Malformed(f"frame of type {kind:#x}")
     return None
 
@@ -152,7 +154,9 @@ class CryptoStream:
         "_end",
         "_kept",
         "_limit",
+        "_order",
         "_pending",
+        "_stopped",
         "_waiting",
         "begun",
         "overflowed",
@@ -169,6 +173,10 @@ class CryptoStream:
         """What of it is no complete message yet."""
         self._waiting: dict[int, bytes] = {}
         """Parts behind a gap, by where they begin."""
+        self._order: list[int] = []
+        """Where these are, as a heap."""
+        self._stopped = False
+        """Nothing more is read."""
         self._kept = b""
         """How the stream begins."""
         self.begun = 0
@@ -196,11 +204,14 @@ class CryptoStream:
                 self.overflowed = self.overflowed or frame
                 return True
             self._behind += len(data) - len(known) + (0 if known else _OWN)
+            if offset not in self._waiting:
+                heappush(self._order, offset)
             self._waiting[offset] = data
             self.waited = self.waited or frame
             return True
         self._append(data[self._end - offset :], frame)
-        while self._waiting and (first := min(self._waiting)) <= self._end:
+        while self._order and self._order[0] <= self._end:
+            first = heappop(self._order)
             late = self._waiting.pop(first)
             self._behind -= len(late) + _OWN
             if first + len(late) > self._end:
@@ -219,7 +230,7 @@ class CryptoStream:
         if len(self._kept) < _COMPARED:
             self._kept += data[: _COMPARED - len(self._kept)]
         self._end += len(data)
-        if self.too_long is None:
+        if not self._stopped:
             self._pending += data
 
     def messages(self, frame: int, most: int) -> Iterator[Message]:
@@ -229,7 +240,7 @@ class CryptoStream:
             length = _MESSAGE_HEADER + int.from_bytes(pending[1:4])
             if length > most:
                 self.too_long = frame
-                pending.clear()
+                self.stop()
                 return
             if len(pending) < length:
                 return
@@ -237,6 +248,11 @@ class CryptoStream:
             del pending[:length]
             begun, self.begun = self.begun, frame
             yield Message(raw, frame, begun)
+
+    def stop(self) -> None:
+        """Read nothing more of it."""
+        self._stopped = True
+        self._pending.clear()
 
     @property
     def held(self) -> int:

@@ -7,6 +7,7 @@ Those of all other packets follow from TLS's secrets, by labels of QUIC's own. T
 import hmac
 from typing import NamedTuple
 
+from analyzer.results import Sender
 from analyzer.tls import protection
 from analyzer.tls.keyschedule import expand_label
 from analyzer.tls.protection import Unsupported
@@ -110,20 +111,26 @@ class Keys:
 _KNOWN_HASHES = ("SHA256", "SHA384")
 
 
-class InitialKeys(NamedTuple):
-    """Those of both directions."""
+class InitialKeys:
+    """What opens Initial packets of either side (RFC 9001, section 5.2); made when first used."""
 
-    client: Keys
-    server: Keys
+    __slots__ = ("_keys", "_secret", "_version")
 
+    def __init__(self, destination: bytes, version: Version) -> None:
+        """`destination` is the destination id of the client's first packet."""
+        self._secret = hmac.digest(version.salt, destination, "sha256")
+        self._version = version
+        self._keys: dict[Sender, Keys] = {}
 
-def initial_keys(destination: bytes, version: Version) -> InitialKeys:
-    """What opens Initial packets, by the destination id of the client's first (RFC 9001, section 5.2)."""
-    chosen = suite(_AES_128_GCM_SHA256)
-    assert chosen is not None, "it is in the registry"
-    secret = hmac.digest(version.salt, destination, "sha256")
-    client, server = (expand_label(secret, label, b"", 32, "sha256") for label in ("client in", "server in"))
-    return InitialKeys(Keys(client, chosen, version), Keys(server, chosen, version))
+    def of(self, sender: Sender) -> Keys:
+        """Those of one side."""
+        keys = self._keys.get(sender)
+        if keys is None:
+            chosen = suite(_AES_128_GCM_SHA256)
+            assert chosen is not None, "it is in the registry"
+            secret = expand_label(self._secret, f"{sender} in", b"", 32, "sha256")
+            keys = self._keys[sender] = Keys(secret, chosen, self._version)
+        return keys
 
 
 def is_genuine_retry(packet: Packet, destination: bytes, version: Version) -> bool:

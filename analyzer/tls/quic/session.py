@@ -6,6 +6,8 @@ stream for each encryption level (RFC 9000, section 19.6), so that nothing depen
 are told apart by the ends that they were begun between: what moves to other addresses (section 9) is lost from sight.
 """
 
+from itertools import islice
+
 from analyzer.net.conversations import Datagram
 from analyzer.results import Protection, Sender
 from analyzer.settings import Limits
@@ -17,8 +19,8 @@ from analyzer.tls.protection import Unsupported
 from analyzer.tls.quic.connection import LAST, OWN, Connection, Waiting
 from analyzer.tls.quic.facts import Closed, Quic, Refused, Seen
 from analyzer.tls.quic.frames import Ack, Close, Crypto, CryptoStream, Data, Done, frames
-from analyzer.tls.quic.packet import SHORTEST_FIRST_ID, VERSIONS, Kind, Packet, packets
-from analyzer.tls.quic.protection import TAG, InitialKeys, Keys, Opened, initial_keys, is_genuine_retry
+from analyzer.tls.quic.packet import SHORTEST_FIRST_ID, SMALLEST_FIRST_DATAGRAM, VERSIONS, Kind, Packet, packets
+from analyzer.tls.quic.protection import TAG, InitialKeys, Keys, Opened, is_genuine_retry
 from analyzer.tls.record import Hole, Reason
 
 _SECRETS: dict[tuple[Sender, Kind], str] = {
@@ -38,6 +40,10 @@ _FATAL = 2
 _MOST_SEEN = 512
 _MOST_CLOSED = 32
 _MOST_REPEATED = 64
+_MOST_PACKETS = 16
+"""So many packets of a datagram are read: there are four levels, and few send two packets of one (section 12.2)."""
+_MOST_TRIED = 1000
+"""So many Initial packets of a connection are opened, or tried, and as many Handshake packets."""
 
 
 class QuicSession:
@@ -49,6 +55,8 @@ class QuicSession:
         self._first = first
         self._keyring = keyring if keyring else None
         self._connection: Connection | None = None
+        self._tried: dict[Kind, int] = {}
+        """Packets since it began, or at all, that were opened or could not be."""
         self.handshakes: list[Handshake] = []
         self.exceeded: dict[str, int] = {}
         """Limits that a handshake exceeded, and the frame in which it did so first."""
@@ -108,13 +116,18 @@ class QuicSession:
                 below.refused = (connection.handshake.sender(datagram.direction), datagram.frame)
             return
         id_length = connection.sides[datagram.direction].id_length if connection is not None else None
-        found = list(packets(datagram, id_length))
+        found = list(islice(packets(datagram, id_length), _MOST_PACKETS + 1))
+        if len(found) > _MOST_PACKETS:
+            self.exceeded.setdefault("handshake-records", datagram.frame)
+            found.pop()
         if not found:
             return
         with_initial = any(packet.kind == "initial" for packet in found)
         last = found[-1]
         news = [
-            self._packet(datagram, packet, with_initial=with_initial, is_followed=packet is not last)
+            self._packet(
+                datagram, packet, with_initial=with_initial, is_first=packet is found[0], is_followed=packet is not last
+            )
             for packet in found
         ]
         connection = self._connection
@@ -151,10 +164,12 @@ class QuicSession:
 
     # Packets
 
-    def _packet(self, datagram: Datagram, packet: Packet, *, with_initial: bool, is_followed: bool) -> bool:
+    def _packet(
+        self, datagram: Datagram, packet: Packet, *, with_initial: bool, is_first: bool, is_followed: bool
+    ) -> bool:
         """Read a packet; whether it brings something new."""
         if packet.kind == "initial":
-            return self._initial(datagram, packet)
+            return self._initial(datagram, packet, is_first=is_first)
         connection = self._connection
         if connection is None:
             return False
@@ -180,11 +195,14 @@ class QuicSession:
         answered = connection.handshake.server_hello is not None
         side.behind_flight += connection.answers or (direction == client and answered)
 
-    def _initial(self, datagram: Datagram, packet: Packet) -> bool:
+    def _initial(self, datagram: Datagram, packet: Packet, *, is_first: bool) -> bool:
         connection, direction = self._connection, datagram.direction
         if connection is not None and connection.left and packet.destination == connection.left:
             return True  # sent before the Retry came: a hello may take several datagrams
-        opened = connection.open_initial(direction, packet) if connection is not None else None
+        tried = self._is_tried("initial", datagram.frame)
+        opened = connection.open_initial(direction, packet) if connection is not None and tried else None
+        if not tried and not (is_first and datagram.length >= SMALLEST_FIRST_DATAGRAM):
+            return False  # no client's first packet, with which another connection would begin
         if opened is None and len(packet.destination) >= SHORTEST_FIRST_ID and not packet.is_cut:
             opened = self._begin(datagram, packet)
             connection = self._connection
@@ -201,10 +219,17 @@ class QuicSession:
             connection.quic.number_lengths.add(packet.length - TAG - len(opened.payload))
         return self._frames(connection, datagram, packet.kind, opened, "cleartext")
 
+    def _is_tried(self, kind: Kind, frame: int) -> bool:
+        """Whether to open a packet: not when there have been too many."""
+        self._tried[kind] = tried = self._tried.get(kind, 0) + 1
+        if tried > _MOST_TRIED:
+            self.exceeded.setdefault("handshake-records", frame)
+        return tried <= _MOST_TRIED
+
     def _begin(self, datagram: Datagram, packet: Packet) -> Opened | None:
         """Open a client's Initial packet whose destination id makes new keys: a connection begins, or was retried."""
-        keys = initial_keys(packet.destination, VERSIONS[packet.version])
-        opened = keys.client.open(packet)
+        keys = InitialKeys(packet.destination, VERSIONS[packet.version])
+        opened = keys.of("client").open(packet)
         if opened is None:
             return None
         current = self._connection
@@ -230,7 +255,7 @@ class QuicSession:
             version = VERSIONS[packet.version]
             if quic.retried is None and is_genuine_retry(packet, connection.destination, version):
                 quic.retried = datagram.frame
-                connection.begin(packet.version, packet.source, initial_keys(packet.source, version))
+                connection.begin(packet.version, packet.source, InitialKeys(packet.source, version))
             return
         answers = (packet.source, packet.destination) == (connection.destination, connection.source)
         if answers and quic.refused is None and quic.version not in packet.versions:
@@ -241,7 +266,7 @@ class QuicSession:
         """The capture lacks the rest of an Initial packet; a client's first is a handshake all the same."""
         connection = self._connection
         if connection is None and len(packet.destination) >= SHORTEST_FIRST_ID:
-            keys = initial_keys(packet.destination, VERSIONS[packet.version])
+            keys = InitialKeys(packet.destination, VERSIONS[packet.version])
             connection = self._open(datagram, packet, keys)
         if connection is not None:
             self._lose(connection, datagram.direction, datagram.frame, "snap-length")
@@ -250,6 +275,8 @@ class QuicSession:
         """A packet that only secrets open; those of 0-RTT packets are of no use here, since these hold data only."""
         side, current = connection.sides[datagram.direction], connection.handshake
         keys = side.keys.get(packet.kind)
+        if keys is not None and packet.kind == "handshake" and not self._is_tried("handshake", datagram.frame):
+            keys = None
         if keys is not None:
             state = decryption_of(current)
             opened = keys.open(packet, side.skipped if packet.kind == "1-rtt" else 0)
@@ -340,27 +367,31 @@ class QuicSession:
                 message.raw,
                 message.first_frame,
             )
-            self._take(connection, sent)
+            if not self._take(connection, sent):
+                stream.stop()
+                break
         if stream.too_long is not None:
             self.exceeded.setdefault("message-bytes", stream.too_long)
             connection.handshake.truncated = True
         return True
 
-    def _take(self, connection: Connection, sent: Sent) -> None:
+    def _take(self, connection: Connection, sent: Sent) -> bool:
+        """Take a message; False where there have been too many, so that none of those behind it will be taken."""
         current = connection.handshake
         if sent.name == "client_hello" and connection.restarted and current.server_hello is None:
             # Sent again, behind a Retry or in another version: the same as before, or the one that counts.
             connection.restarted = False
             before = [one for one in current.sent if one.name == "client_hello"]
             if any(one.raw == sent.raw for one in before):
-                return
+                return True
             current.sent = [one for one in current.sent if one not in before]
         answered = current.server_hello is not None
         if not current.keep(sent, self._limits.handshake_bytes):
             self.exceeded.setdefault("handshake-bytes", sent.frame)
-            return
+            return False
         if not answered and current.server_hello is not None and self._keyring is not None:
             self._take_secrets(connection)
+        return True
 
     def _take_secrets(self, connection: Connection) -> None:
         """From the ServerHello on, secrets open what follows, and what came before its turn."""
@@ -434,6 +465,7 @@ class QuicSession:
         if self._keyring is not None:
             handshake.decryption = Decryption()
         self.handshakes.append(handshake)
+        self._tried.clear()
         self._connection = Connection(handshake, quic, packet.version, packet.destination, keys)
         return self._connection
 

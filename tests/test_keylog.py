@@ -96,3 +96,11 @@ def test_its_text_shows_no_secret() -> None:
     log = read(line("CLIENT_RANDOM"))
     assert MASTER.hex() not in repr(log) + str(log)
     assert "1 connection" in repr(log)
+
+
+def test_short_lines_are_malformed_where_they_are_not_empty() -> None:
+    log = KeyLog()
+    log.read([b"\n", b"  \r\n", b"\t", b"# nothing\n", b"a b c\n", b"", b"ABCDEFGH a b\n"])
+    assert (log.malformed_count, log.malformed) == (2, [5, 7])
+    log.read([b"ABCDEFGH ab cd", b"ABCDEFGH ab cd\n"])
+    assert log.malformed_count == 2

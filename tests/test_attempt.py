@@ -1,5 +1,7 @@
 """Connections that never became TLS: which of them were meant to."""
 
+from dataclasses import replace
+
 import pytest
 from talk import SYN, Talk, alert, capture, client_hello, handshake, tls12
 
@@ -131,6 +133,32 @@ def test_a_request_for_tls_without_an_answer() -> None:
 
 def test_mail_that_never_asks_is_nobodys_business() -> None:
     assert attempts(mail(("client", b"MAIL FROM:<a@b>\r\n"), ("server", b"250 ok\r\n")).fin("client")) == []
+
+
+@pytest.mark.parametrize("lost", [(0,), (2,), (4,)])
+def test_an_answer_that_was_lost_is_no_refusal(lost: tuple[int, ...]) -> None:
+    """The records tell that TLS began, though the ClientHello is lost as well."""
+    talk = mail(("client", b"STARTTLS\r\n"), ("server", b"220 go ahead\r\n"))
+    first = len(talk.segments) - 5
+    hello = len(tls12(talk=talk).segments) - 4
+    left = [one for i, one in enumerate(talk.segments) if i not in (*(first + each for each in lost), hello)]
+    [report] = Talk(server=talk.server, segments=left).acknowledge("client").fin("client").analyze().handshakes
+    assert (report.preamble, report.outcome, report.authentication) == ("smtp", "established", "one-way")
+
+
+def test_an_answer_that_was_lost_with_all_behind_it_is_none() -> None:
+    talk = mail(("client", b"STARTTLS\r\n")).lose("server", b"220 go ahead\r\n").fin("client").acknowledge("client")
+    assert attempts(talk) == []
+    assert {issue.code for issue in talk.analyze().issues} == {"segments-not-captured"}
+
+
+def test_a_header_that_the_capture_cuts_is_no_plaintext() -> None:
+    header = b"PROXY TCP4 203.0.113.9 198.51.100.7 40000 443\r\n"
+    talk = Talk().open().send("client", header + handshake(client_hello())).send("server", alert(2, 40))
+    segments = [replace(one, captured=min(len(one.payload), 7)) for one in talk.segments]
+    report = api.analyze(capture(segments), trust="none")
+    assert report.handshakes == []
+    assert {issue.code for issue in report.issues} == {"frames-cut"}
 
 
 def test_too_many_attempts_are_told_of() -> None:

@@ -13,16 +13,20 @@ from talk import (
     SERVER_KEY_EXCHANGE,
     Talk,
     alert,
+    capture,
     certificate,
     certificate_request,
     client_hello,
     handshake,
     message,
+    protected,
     server_hello,
     tls12,
+    tls13,
     vector,
 )
 
+from analyzer import api
 from analyzer.results import HandshakeReport
 
 ECDHE_RSA, RSA, PSK, ECDHE_PSK, ANONYMOUS, SRP = 0xC02F, 0x002F, 0x00A8, 0xC037, 0xC018, 0xC01D
@@ -163,6 +167,24 @@ def test_a_mutual_handshake_is_never_taken_for_one_way(lost: tuple[str, ...]) ->
     assert report.outcome != "failed"
 
 
+@pytest.mark.parametrize("begun", [1, 2, 3])
+def test_what_a_side_says_first_may_be_missing_though_no_syn_tells(begun: int) -> None:
+    """The peer's acknowledgments do, or the side's own."""
+    talk = Talk().open()
+    for name, (sender, data) in MESSAGES.items():
+        (talk.lose if name in ("client_hello", "client_certificate") else talk.send)(sender, data)
+    report = api.analyze(capture(talk.segments[begun:]), trust="none")
+    [one] = report.handshakes
+    assert (one.authentication, one.outcome) == ("mutual", "established")  # for the client signed
+    assert one.facts is not None
+    assert one.facts.has_hole("client")
+    assert {issue.code for issue in report.issues} == {"segments-not-captured"}
+    del talk.segments[
+        next(i for i, each in enumerate(talk.segments) if each.payload == MESSAGES["certificate_verify"][1])
+    ]
+    assert Talk(segments=talk.segments[begun:]).report.authentication == "undetermined"
+
+
 @pytest.mark.parametrize("lost", list(combinations_with_replacement(ONE_WAY, 2)), ids="-".join)
 def test_a_one_way_handshake_is_never_taken_for_mutual(lost: tuple[str, ...]) -> None:
     report = without(ONE_WAY, lost)
@@ -190,6 +212,18 @@ def test_what_is_lost_later_does_not_matter() -> None:
         for sender in ("client", "server"):
             talk.lose(sender, bytes(5000)).send(sender, b"\x17\x03\x03\x00\x09" + bytes(9))
         assert talk.report.authentication == expected
+
+
+@pytest.mark.parametrize(("offers", "expected"), [(True, "undetermined"), (False, "one-way")])
+def test_a_request_behind_the_handshake_may_be_lost_where_the_client_allows_one(offers: bool, expected: str) -> None:
+    """As its answer may: what comes then looks like data (RFC 8446, section 4.6.2)."""
+    hello = client_hello((49, b"")) if offers else client_hello()
+    for sender in ("client", "server"):
+        talk = tls13([23, 1731, 281, 69], [69], ("server", [250]), ("client", [60]), hello=hello)
+        assert talk.report.authentication == "one-way"
+        talk.lose(sender, bytes(900)).send(sender, protected(60)).send("server", protected(90))
+        assert talk.report.authentication == expected
+        assert talk.report.outcome == "established"
 
 
 def test_one_direction() -> None:

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from decoded import CORPUS
 from manifest import CAPTURES, FILES, options
-from talk import Talk, capture, tls12, tls13
+from talk import Talk, alert, capture, tls12, tls13
+from test_prefixes import cut, frames
 
 from analyzer import api
 from analyzer.report import serialize
@@ -61,6 +63,42 @@ def test_of_captures_with_a_hole(make: Any, lost: int) -> None:
     found = [api.analyze(capture(segments), limits=one, trust="none").handshakes for one in limits]
     one, some, all_ = ([serialize.handshake(handshake) for handshake in handshakes] for handshakes in found)
     assert one == some == all_
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if frames(file)[0]])
+def test_of_captures_with_frames_that_are_lost_repeated_swapped_or_cut(file: str) -> None:
+    head, held = frames(file)
+    draw = Random(file)
+    for _ in range(8):
+        left = list(held)
+        for _ in range(draw.choice((1, 1, 2, 3))):
+            at = draw.randrange(len(left))
+            match draw.choice(("lost", "repeated", "swapped", "cut")) if len(left) > 4 else "cut":
+                case "lost":
+                    del left[at]
+                case "repeated":
+                    left.insert(draw.randint(at + 1, len(left)), left[at])
+                case "swapped" if 3 <= at < len(left) - 1:  # the SYNs come first
+                    left[at : at + 2] = left[at + 1], left[at]
+                case _:
+                    left[at] = cut(left[at], draw.randrange(60, 1500))
+        data = head + b"".join(left)
+        assert told(data, 1, **options(file)) == told(data, SIZES[-1], **options(file))
+
+
+def test_of_an_acknowledgment_behind_the_last_payload() -> None:
+    talk = tls12().lose("server", b"data").acknowledge("client")
+    for size in SIZES:
+        report = api.analyze(capture(talk.segments), trust="none", limits=Limits(batch_bytes=size))
+        assert [issue.code for issue in report.issues] == ["segments-not-captured"]
+
+
+def test_of_plaintext_behind_a_header() -> None:
+    talk = Talk().open().send("client", b"PROXY TCP4 203.0.113.9 198.51.100.7 40000 443\r\nGET / HTTP/1.1\r\n")
+    talk.send("server", alert(2, 40)).send("client", b"Host: a\r\n\r\n").fin("server")
+    one, some, all_ = (told(capture(talk.segments), size, trust="none") for size in SIZES)
+    assert one == some == all_
+    assert "GET /" in one
 
 
 corpus = sorted(file for folder in ("lab", "public", "odd") for file in (CORPUS / folder).glob("*.pcap*"))

@@ -393,6 +393,25 @@ def test_a_capture_that_lacks_the_clients_flight_shows_no_failure(certificates: 
     assert report.authentication == ("one-way" if certificates is None else "undetermined")
 
 
+def test_what_has_the_new_keys_tells_of_a_finished_that_was_lost() -> None:
+    """An alert behind it is the farewell of a handshake that was complete, and no refusal."""
+    farewell = record(ALERT, bytes(26), 3, epoch=1)
+    exchange = whole().each("client", farewell).each("server", farewell)
+    last = len(exchange.datagrams) - 1
+    finish, answer = (last - 5, last - 4), last - 2  # the server's, and its data
+    for lost in (finish, (*finish, answer), (*finish, last), (*finish, last - 3)):
+        capture = without(exchange, *lost).analyze()
+        [report] = capture.handshakes
+        assert (report.outcome, report.authentication, report.root_cause) == ("established", "one-way", None)
+        assert {issue.code for issue in capture.issues} == {"datagrams-missing"}
+    capture = without(exchange, *finish, answer, last).analyze()
+    [report] = capture.handshakes
+    assert (report.outcome, report.root_cause) == ("incomplete", None)
+    assert {issue.code for issue in capture.issues} == {"datagrams-missing"}
+    report = without(exchange, *range(3, last - 2)).report
+    assert (report.outcome, report.authentication) == ("incomplete", "undetermined")
+
+
 def test_data_without_a_handshake_are_no_handshake() -> None:
     exchange = Exchange().each("client", data(1), data(2), finished(), change_cipher_spec(), alert(2, 40))
     assert exchange.analyze().handshakes == []

@@ -40,10 +40,17 @@ def only_rows(batch: SegmentBatch) -> Rows:
 class Reading:
     """What a stream makes of segments, fed batch by batch."""
 
-    def __init__(self, segments: list[Segment], *, batch_bytes: int = 8 << 20, limit: int = LIMIT) -> None:
+    def __init__(
+        self,
+        segments: list[Segment],
+        *,
+        batch_bytes: int = 8 << 20,
+        limit: int = LIMIT,
+        expected: int | None = None,
+    ) -> None:
         limits = Limits(batch_bytes=batch_bytes)
         decoder = Decoder(limits, Issues())
-        self.stream = ByteStream(limit)
+        self.stream = ByteStream(limit, expected)
         self.pieces: list[tuple[str, int, int, bytes | str]] = []
         self.seen: list[tuple[int, int]] = []
         """Position and frame of every byte that begins a piece or a row of one."""
@@ -205,6 +212,20 @@ def test_a_hole_is_a_gap_at_the_end() -> None:
 
 def test_the_first_bytes_may_be_missing() -> None:
     assert Reading([syn(-1), at(4, b"efgh")]).finish().gaps == [("missing", 0, 4)]
+
+
+def test_the_peer_may_tell_where_the_first_bytes_would_be() -> None:
+    for base, expected, gaps in (
+        (90, 90, [("not-captured", 0, 4)]),
+        (MODULUS - 2, MODULUS - 2, [("not-captured", 0, 4)]),
+        (90, 94, []),
+        (90, 95, []),  # it had more than the capture shows
+        (90, MODULUS // 2, []),  # a damaged number
+    ):
+        reading = Reading([at(4, b"efgh", base=base)], expected=expected).finish()
+        assert reading.gaps == gaps
+        assert list(reading.whole.values()) == list(b"efgh")
+    assert Reading([syn(93), at(4, b"efgh", base=90)], expected=90).finish().gaps == []
 
 
 def test_the_last_bytes_may_be_missing() -> None:

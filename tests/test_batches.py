@@ -1,6 +1,7 @@
 """How a capture is cut into batches is nobody's business: the reports are the same, byte for byte."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from decoded import CORPUS
 from manifest import CAPTURES, FILES, options
-from talk import Talk, alert, capture, tls12, tls13
+from talk import Segment, Talk, alert, capture, tls12, tls13
 from test_prefixes import cut, frames
 
 from analyzer import api
@@ -86,19 +87,28 @@ def test_of_captures_with_frames_that_are_lost_repeated_swapped_or_cut(file: str
         assert told(data, 1, **options(file)) == told(data, SIZES[-1], **options(file))
 
 
+def in_two(segments: list[Segment], at: int) -> str:
+    """What is told of a capture whose second batch begins with this segment."""
+    data, begin = capture(segments), len(capture(segments[:at]))
+    return told([BytesIO(data[:begin]), BytesIO(data[:24] + data[begin:])], SIZES[-1], trust="none")
+
+
 def test_of_an_acknowledgment_behind_the_last_payload() -> None:
-    talk = tls12().lose("server", b"data").acknowledge("client")
-    for size in SIZES:
-        report = api.analyze(capture(talk.segments), trust="none", limits=Limits(batch_bytes=size))
-        assert [issue.code for issue in report.issues] == ["segments-not-captured"]
+    segments = tls12().lose("server", b"data").acknowledge("client").segments
+    expected = in_two(segments, 1)
+    assert "segments-not-captured" in expected
+    assert in_two(segments, len(segments) - 1) == expected
 
 
-def test_of_plaintext_behind_a_header() -> None:
-    talk = Talk().open().send("client", b"PROXY TCP4 203.0.113.9 198.51.100.7 40000 443\r\nGET / HTTP/1.1\r\n")
-    talk.send("server", alert(2, 40)).send("client", b"Host: a\r\n\r\n").fin("server")
-    one, some, all_ = (told(capture(talk.segments), size, trust="none") for size in SIZES)
-    assert one == some == all_
-    assert "GET /" in one
+@pytest.mark.parametrize("at", range(2, 11))
+def test_of_plaintext_where_tls_was_granted(at: int) -> None:
+    """The server says only then, and later, that it is none."""
+    talk = Talk(server=("198.51.100.7", 25)).open().send("server", b"220 a ESMTP\r\n").send("client", b"EHLO b\r\n")
+    talk.send("server", b"250-a\r\n250 STARTTLS\r\n").send("client", b"STARTTLS\r\n").send("server", b"220 go\r\n")
+    talk.send("client", b"NOOP\r\n").send("server", alert(2, 10)).fin("server")
+    expected = in_two(talk.segments, 1)
+    assert "NOOP" in expected
+    assert in_two(talk.segments, at) == expected
 
 
 corpus = sorted(file for folder in ("lab", "public", "odd") for file in (CORPUS / folder).glob("*.pcap*"))

@@ -53,10 +53,10 @@ class Connection:
         """Whether it is followed no more: of such a one only the initial sequence numbers are known."""
         return self.order < 0
 
-    def acknowledge(self, *last: int | None) -> None:
+    def acknowledge(self, first: int | None, second: int | None) -> None:
         """Per direction, a later acknowledgment number, where there is one."""
-        first, second = (old if new is None else new for new, old in zip(last, self.acknowledged, strict=True))
-        self.acknowledged = first, second
+        one, other = self.acknowledged
+        self.acknowledged = one if first is None else first, other if second is None else second
 
     def endpoint(self, direction: int) -> Endpoint:
         """Address and port of the side that sends in `direction`."""

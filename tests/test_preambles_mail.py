@@ -1,7 +1,7 @@
 """What real servers of mail, files, directories and chat taught: dialogues that go another way than the textbook's."""
 
 import pytest
-from talk import Talk
+from talk import Talk, client_hello, handshake, tls12, tls13
 from test_preambles import ACCEPTED, ESMTP, HELLO, REFUSED, SERVER_HELLO, C, S, Turn, cuts, turns
 
 from analyzer.results import HandshakeReport
@@ -123,3 +123,52 @@ def test_a_long_message_after_the_refusal_exceeds_no_limit() -> None:
     report = talk.fin("client").fin("server").analyze()
     assert report.issues == []
     assert [refusal(one) for one in report.handshakes] == [("smtp", None, "starttls-refused")]
+
+
+def failed_without_certificate(said: list[Turn]) -> Talk:
+    """TLS 1.3 that asks for a certificate, gets none, and ends with an alert of the server, all encrypted."""
+    return tls13((23, 175, 1032, 96, 69), (25, 69), ("server", (19,)), talk=spoken(said))
+
+
+@pytest.mark.parametrize("line", [b"421 TLS handshake failed\r\n", b"500 OOPS: "])
+def test_what_the_server_says_in_clear_when_tls_has_failed_is_no_damage(line: bytes) -> None:
+    report = failed_without_certificate(ACCEPTED["ftp"]).send("server", line).rst("server").analyze()
+    assert report.issues == []
+    [found] = report.handshakes
+    assert (found.preamble, found.outcome) == ("ftp", "failed")
+    assert found.root_cause == "client-certificate-missing"
+
+
+def test_what_the_client_says_in_clear_when_it_gives_tls_up_is_no_damage() -> None:
+    unbind = bytes.fromhex("30050201024200")
+    report = tls12(talk=spoken(ACCEPTED["ldap"])).send("client", unbind).fin("client").fin("server").analyze()
+    assert report.issues == []
+    assert [(one.preamble, one.outcome) for one in report.handshakes] == [("ldap", "established")]
+
+
+@pytest.mark.parametrize(
+    ("said", "then"),
+    [([], b"421 TLS handshake failed\r\n"), (ACCEPTED["ftp"], bytes(range(160, 190))), (ACCEPTED["ftp"], b"421 \0\1")],
+)
+def test_else_it_is_damage(said: list[Turn], then: bytes) -> None:
+    going_on = tls13((23, 175, 1032, 96, 69), (25, 69), ("server", (500,)), talk=spoken(said))
+    report = going_on.send("server", then).rst("server").analyze()
+    assert [issue.code for issue in report.issues] == ["records-damaged"]
+
+
+@pytest.mark.parametrize("case", ["smtp", "imap", "pop3", "ftp", "nntp", "managesieve", "irc", "ldap", "xmpp"])
+def test_a_client_that_begins_tls_though_it_was_refused(case: str) -> None:
+    said, words = REFUSED[case]
+    hello = handshake(client_hello(), version=0x0301)
+    talk = spoken(said).send("client", hello).send("server", b"500 what?\r\n").fin("client").fin("server")
+    assert refusal(talk.report) == (case, None, "starttls-refused")
+    assert words in talk.report.findings[0].summary
+
+
+@pytest.mark.parametrize(
+    "said", [ACCEPTED["http-connect"][:1], ACCEPTED["socks5"][:1], ACCEPTED["socks4"][:1], ACCEPTED["socks5"][:3]]
+)
+def test_a_proxy_that_does_not_answer(said: list[Turn]) -> None:
+    report = spoken(said).fin("client").fin("server").report
+    assert (report.outcome, report.root_cause) == ("failed", "proxy-refused")
+    assert report.findings[0].confidence == "likely"

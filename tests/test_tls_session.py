@@ -281,3 +281,23 @@ def test_tls13_goes_encrypted_with_the_server_hello() -> None:
     assert facts(report).is_tls13
     kinds = {one.message for one in report.messages if one.protection == "encrypted"}
     assert kinds == {"encrypted_handshake", "application_data"}
+
+
+@pytest.mark.parametrize("sender", ["client", "server"])
+def test_an_error_in_clear_behind_an_alert_is_no_damage(sender: str) -> None:
+    """A MySQL server says in its own protocol why TLS has ended, whoever refused."""
+    error = b"\x2d\0\0\2\xff\x15\x04#28000no TLS, then"
+    talk = Talk().open().send("client", HELLO).send("server", handshake(*FLIGHT))
+    report = talk.send(sender, alert(2, 48)).send("server", error).report
+    assert (report.outcome, facts(report).holes) == ("failed", [])
+
+
+def test_an_error_in_clear_behind_an_alert_that_tls13_hides_is_no_damage() -> None:
+    error = b"\x2d\0\0\2\xff\x15\x04#28000no TLS, then"
+    talk = tls13((40, 900, 281, 69), (900, 281, 69), ("server", (19,))).send("server", error)
+    assert facts(talk.report).holes == []
+
+
+def test_what_is_no_record_behind_no_alert_is_damage() -> None:
+    talk = Talk().open().send("client", HELLO).send("server", handshake(*FLIGHT)).send("server", b"\x2d\0\0\2\xff\x15")
+    assert [hole.reason for _, hole in facts(talk.report).holes] == ["damaged"]

@@ -378,6 +378,7 @@ class Follower:
             self._deframers = (deframer(framing), deframer(framing))
         for direction in (0, 1):
             reader = self.session.reader(direction)
+            reader.began_in_clear = framing is None and self._began_in_clear
             start = starts.get(direction)
             if start is None:
                 reader.search()
@@ -388,6 +389,11 @@ class Follower:
                 if framing is not None and start:
                     pieces = [p.after(start) if isinstance(p, Stretch) else p for p in pieces if p.end > start]
                 self._take(direction, pieces)
+
+    @property
+    def _began_in_clear(self) -> bool:
+        """Whether TLS began by a word in another protocol, and not in a tunnel or at once."""
+        return self.prologue is not None and any(not preamble.tunnel for preamble in self.prologue.preambles)
 
     @property
     def exceeded(self) -> dict[str, int]:

@@ -20,6 +20,7 @@ from analyzer.tls.record_header import (
     HEARTBEAT,
     MAX_FRAGMENT,
     SSLV2,
+    looks_like_clear_text,
     looks_like_tls,
     plausible_header,
     sslv2_hello_length,
@@ -149,6 +150,9 @@ class RecordReader:
         """Those of other types that somebody reads."""
         self.overflowed: int | None = None
         """The frame with the first of these that were too many."""
+        self.began_in_clear = False
+        """TLS began in another protocol, which may go on in clear when TLS is over or has failed: the FTP server
+        says `421 TLS handshake failed`, the client CCC (RFC 4217, section 12), LDAP goes on (RFC 4511, 4.14.3)."""
         self.foreign: bytes | None = None
         """The first bytes of what is not TLS and ended the reading."""
 
@@ -376,9 +380,11 @@ class RecordReader:
         """What stands where a header must is none: search behind it."""
         position = self._next
         self._losses += 1
-        if not self.records or self._losses > _LOSSES:
-            self.foreign = head + stretch.read(position, min(stretch.end - position, _FOREIGN_BYTES))
-            return None
+        if not self.records or self._losses > _LOSSES or self.began_in_clear:
+            found = head + stretch.read(position, min(stretch.end - position, _FOREIGN_BYTES))
+            if not self.records or self._losses > _LOSSES or looks_like_clear_text(found[:_TOLD_BY]):
+                self.foreign = found
+                return None
         events.append(Hole(self._direction, self._head_seen[0], "damaged"))
         self._head, self._head_size = b"", HEADER
         self.search(told=True)
@@ -421,3 +427,5 @@ def jump(stretch: Stretch, position: int) -> tuple[int, int]:
 
 _LOSSES = 64
 _FOREIGN_BYTES = 512
+_TOLD_BY = 32
+"""So many bytes, where there are as many, tell text from damage."""

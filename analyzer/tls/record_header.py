@@ -1,5 +1,6 @@
 """How does a record begin? (RFC 8446, section 5.1; RFC 6101, appendix E, for SSLv2.)"""
 
+import re
 from struct import Struct
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA, HEARTBEAT = 20, 21, 22, 23, 24
@@ -33,6 +34,12 @@ def looks_like_tls(data: bytes) -> bool | None:
     return sslv2_hello_length(data) is not None
 
 
+def looks_like_clear_text(data: bytes) -> bool:
+    """Whether these bytes, where a record must begin, are lines of text or an LDAPMessage (RFC 4511, section 4.1.1)."""
+    return _CLEAR_TEXT.match(data) is not None
+
+
+_CLEAR_TEXT = re.compile(rb"[\t\r\n -~]{5,}\Z|\x30[\x00-\x7f\x81-\x84].{0,4}?\x02[\x01-\x04]", re.DOTALL)
 _FIRST_BYTES = frozenset(range(CHANGE_CIPHER_SPEC, HEARTBEAT + 1))
 
 

@@ -306,7 +306,7 @@ class Session:
     def _lose(self, hole: Hole) -> None:
         self._sides[hole.direction].pending = b""
         current = self._current
-        if current is not None:
+        if current is not None and not (hole.reason == "damaged" and _is_over(current, hole.direction)):
             current.lose(current.sender(hole.direction), hole)
         if self._decryptor is not None:
             self._decryptor.lose(hole.direction)
@@ -349,6 +349,25 @@ class Session:
         return handshake
 
 
+def _is_over(handshake: Handshake, direction: int) -> bool:
+    """Whether nothing of TLS need follow from this side: what does is of another protocol, and nothing is lost.
+
+    Behind a fatal alert both sides close the connection, behind `close_notify` its sender sends no more (RFC 8446,
+    section 6); but some say why in clear, or go on so. TLS 1.3 hides an alert in a record of its length.
+    """
+    if any(alert.level == _FATAL for alert in handshake.alerts):
+        return True
+    sender = handshake.sender(direction)
+    last = next((sent for sent in reversed(handshake.sent) if sent.sender == sender), None)
+    if last is None or last.protection != "encrypted":
+        return last is not None and last.name == "alert"
+    tag = (handshake.suite.tag_length if handshake.suite else None) or 16
+    return last.name == "alert" or (handshake.is_tls13 and last.length == _ALERT_IN_TLS13 + tag)
+
+
+_FATAL = 2
+_ALERT_IN_TLS13 = 3
+"""Level, description, and the content type behind them (RFC 8446, section 5.2)."""
 _SSLV2_IN_CLEAR = messages.ClientHello | messages.SSLv2ServerHello | messages.SSLv2ClientMasterKey
 
 

@@ -4,7 +4,8 @@ What it means: The protocol begins in clear, the client asks for TLS by a word (
 and the server says no, or does not answer: it has no certificate, the feature is switched off, or a middlebox removes
 it.
 
-On the wire: `454 TLS not available`, `502`, `NO`, `BAD`, `-ERR`, `N`, and no ClientHello.
+On the wire: `454 TLS not available`, `502`, `NO`, `BAD`, `-ERR`, `N`, and no ClientHello; or one all the same
+(`openssl s_client` tries anyway), which the server takes for a line that it does not know.
 
 Client's owner: Use the port on which TLS begins at once (465, 993, 995, 636), if the server has one.
 
@@ -19,16 +20,18 @@ from analyzer.diagnosis.finding import Judgment, advise
 SEVERITY = "error"
 STAGE = "preamble"
 SPECIFICITY = 3
-WHEN = ("attempt",)
+WHEN = ("attempt", "failed")
 
 
 def judge(case: Case) -> Judgment | None:
-    """The last preamble asked for TLS, and was declined or not answered."""
+    """The last preamble asked for TLS, and was declined or not answered; the client may have begun TLS all the same."""
     below = case.carrier
     last = below.preambles[-1] if below and below.preambles else None
     if below is None or last is None or last.tunnel or last.name in ("http-connect", "socks4", "socks5"):
         return None
-    if not below.refused and not last.asked:
+    if not below.refused and not (last.asked and case.hello is None):
+        return None
+    if case.answer is not None:
         return None
     return Judgment(
         confidence="certain" if below.refused else "likely",

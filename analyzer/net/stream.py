@@ -238,12 +238,12 @@ class ByteStream:
             return []
         pieces: list[Piece] = []
         if self._base is None:
+            self._base = sequence
             ahead = (sequence - self._expected) % _MODULUS if self._expected is not None else 0
-            if ahead > _PLAUSIBLE:
-                ahead = 0
-            self._base = (sequence - ahead) % _MODULUS
-            # What is missing is not waited for: the sender may have sent it before the capture began.
-            self._skip(ahead, "not-captured", rows.frame[first], pieces)
+            if 0 < ahead <= _PLAUSIBLE:
+                # What is missing is not waited for: the sender may have sent it before the capture began.
+                self._base = (sequence - ahead) % _MODULUS
+                self._skip(ahead, "not-captured", rows.frame[first], pieces)
         elif self.next == 0 and len(self._candidates) > 1:
             # More than one initial sequence number was announced; the first data tell which one holds.
             self._rebase(min(self._candidates, key=lambda base: (sequence - base) % _MODULUS))

@@ -55,8 +55,9 @@ def judge(handshake: Handshake, inference: Inference | None) -> Verdict:
 def _may_be_asked_later(handshake: Handshake, inference: Inference | None) -> bool:
     """Whether the capture lacks a place for post-handshake authentication (RFC 8446, section 4.6.2)."""
     hello = handshake.client_hello
-    is_possible = handshake.is_tls13 and handshake.quic is None and (hello is None or hello.post_handshake_auth)
-    if not is_possible or not handshake.holes:
+    if not handshake.holes or not handshake.is_tls13 or handshake.quic is not None:
+        return False
+    if hello is not None and not hello.post_handshake_auth:
         return False
     done = inference.client_finished if inference is not None else None
     done = done or handshake.first("finished", "client") or handshake.first("application_data", "client")

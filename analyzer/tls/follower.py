@@ -195,13 +195,18 @@ class Follower:
 
     def defects(self) -> Iterator[tuple[str, int]]:
         """What the capture lacks of the session or shows twice and differently: an issue's code, and a frame."""
-        told = self.session is not None and self.session.handshakes
-        if self.lacking is not None and not told and self.prologue is not None and self.prologue.preambles:
+        if self.lacking is not None and self.prologue is not None and self._lost_tls(self.prologue):
             yield _DEFECTS[self.lacking.reason], self.lacking.frame
         for handshake in self.session.handshakes if self.session is not None else ():
             yield from ((_DEFECTS[hole.reason], hole.frame) for _, hole in handshake.holes)
             for stream in self.streams if handshake.index == 0 else ():
                 yield from (("overlaps-differ", frame) for frame in (stream.conflicts if stream is not None else ()))
+
+    def _lost_tls(self, prologue: Prologue) -> bool:
+        """Whether TLS was asked for, or its records are there, behind preambles, and no handshake is to be seen."""
+        if self.session is not None:
+            return bool(prologue.preambles) and not self.session.handshakes
+        return any(preamble.asked for preamble in prologue.preambles)
 
     def _keep_answer(self, direction: int) -> None:
         """Keep how the server answers a ClientHello, where that is no TLS."""

@@ -25,10 +25,10 @@ def read(path: str | Path) -> bytes:
 
 
 def opened(path: str | Path) -> BinaryIO:
-    """A regular file or a pipe, to be read; raises OSError."""
+    """A regular file, a pipe, or /dev/null for nothing, to be read; raises OSError."""
     with suppress(FileNotFoundError):  # to open it says so better
         mode = os.stat(path).st_mode  # noqa: PTH116
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISDIR(mode)):
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISDIR(mode) or Path(path).samefile(os.devnull)):
             raise OSError(0, f"a {kind(mode)}, no file")
     return open(path, "rb")  # noqa: PTH123
 

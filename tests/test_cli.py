@@ -276,6 +276,11 @@ TAKING_FILES = ["--trust", "--client-trust", "--crl", "--ct-logs", "--server-key
 
 
 @pytest.mark.parametrize("option", TAKING_FILES)
+def test_no_key_log_may_be_said_by_the_empty_device():
+    arguments = ["analyze", "--format", "jsonl", CAPTURE]
+    assert run(*arguments, "--keylog", os.devnull).stdout == run(*arguments).stdout != ""
+
+
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom"])
 def test_what_never_ends_is_not_read(option, device, tmp_path):
     done = run("check" if option == "--policy" else "analyze", CAPTURE, option, device, timeout=60)

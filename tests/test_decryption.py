@@ -264,7 +264,7 @@ def test_whatever_frame_is_missing_no_proof_fails(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "lost", "reason"),
     [
-        ("hello-retry-request.pcap", {1, 4}, "the second ClientHello is not in the capture"),
+        ("hello-retry-request.pcap", {1, 2, 3, 4}, "the second ClientHello is not in the capture"),
         ("lossy-dtls12.pcap", {2, 3}, "the ClientHello that the server answers is not in the capture"),
     ],
 )

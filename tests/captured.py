@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from analyzer.capture import open_capture
-from analyzer.capture.batch import HEAD
 from analyzer.settings import Limits
 
 
@@ -45,13 +44,11 @@ def read(source, *, batch_bytes: int = 8 << 20, frame_bytes: int = 16 << 20, exp
             assert [column.dtype.str[1:] for column in columns] == ["i8"] * 5 + ["u2"]
             assert batch.buffer.dtype == "u1"
             result.batches.append(len(batch))
-            heads = [head.tobytes() for head in batch.head]
-            for number, time, offset, captured, original, link_type, head in zip(
-                *(column.tolist() for column in columns), heads, strict=True
+            for number, time, offset, captured, original, link_type in zip(
+                *(column.tolist() for column in columns), strict=True
             ):
                 data = batch.buffer[offset : offset + captured].tobytes()
                 assert len(data) == captured
-                assert head[:captured] == data[:HEAD]
                 result.frames.append((number, time, data, original, link_type))
         assert capture.frames == len(result.frames)
         assert capture.bytes == sum(map(len, result.data))

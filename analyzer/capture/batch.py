@@ -7,9 +7,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-HEAD = 50
-"""Bytes of Ethernet's and IPv4's headers and of TCP's up to the window: all that is read of most frames' headers."""
-
 
 @dataclass(slots=True)
 class FrameBatch:
@@ -33,9 +30,6 @@ class FrameBatch:
     """Bytes that the frame had on the wire."""
     link_type: NDArray[np.uint16]
     """LINKTYPE_ value (https://www.tcpdump.org/linktypes.html) of the file's header or interface block."""
-    head: NDArray[np.void]
-    """The frame's first `HEAD` bytes, or, where it has fewer, them and whatever lies behind: copied with the header of
-    its record, for a look at a place that is in no cache takes longer than the copy."""
 
     def __len__(self) -> int:
         return len(self.number)
@@ -57,4 +51,4 @@ class FrameBatch:
 def no_frames(buffer: NDArray[np.uint8]) -> FrameBatch:
     """A batch without any."""
     none = np.zeros(0, np.int64)
-    return FrameBatch(buffer, none, none, none, none, none, none.astype(np.uint16), none.astype(f"V{HEAD}"))
+    return FrameBatch(buffer, none, none, none, none, none, none.astype(np.uint16))

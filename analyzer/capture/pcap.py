@@ -53,7 +53,7 @@ class Pcap:
         captured, original = (12, 8) if (major, minor) < (2, 3) or major == 543 else (8, 12)
         self._unpack_length = struct.Struct(f"{self._order}{captured}xI").unpack_from
         words = {"seconds": 0, "fraction": 4, "captured": captured, "original": original}
-        self._row = row(self._order, words, self._record_header)
+        self._row = row(self._order, words)
         self._limit = limits.frame_bytes
         self._frames = 0
 
@@ -84,7 +84,6 @@ class Pcap:
                 captured=captured[:whole],
                 original=rows["original"].astype(np.int64),
                 link_type=np.full(whole, self.link_type, dtype=np.uint16),
-                head=rows["head"],
             )
             self._frames += whole
         return walk

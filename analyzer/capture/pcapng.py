@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import FrameBatch
-from analyzer.capture.records import Walk, gather, numbers, row
+from analyzer.capture.records import Walk, numbers, row
 from analyzer.capture.starts import Offsets, Starts
 from analyzer.issues import Issues
 from analyzer.settings import Limits
@@ -193,10 +193,7 @@ class Pcapng:
     ) -> list[FrameBatch]:
         """The frames among the blocks at `starts`, if there are any; `walk` ends at a damaged block."""
         size = _round_up(rows["size"].astype(np.int64))
-        offset = starts + _FRAME
-        if not (rows["kind"] == _ENHANCED).all():
-            offset = starts + self._unify(rows)
-            rows["head"] = gather(buffer, offset, rows["head"].dtype)
+        offset = starts + (_FRAME if (rows["kind"] == _ENHANCED).all() else self._unify(rows))
         captured = rows["captured"].astype(np.int64)
         number = numbers(self._frames, len(starts))
 
@@ -224,7 +221,7 @@ class Pcapng:
         time = self._times(rows, number)
         original = rows["original"].astype(np.int64)
         link_type = self._link_types[rows["interface"]]
-        return [FrameBatch(buffer, number, time, offset, captured, original, link_type, rows["head"])]
+        return [FrameBatch(buffer, number, time, offset, captured, original, link_type)]
 
     def _unify(self, rows: NDArray[np.void]) -> NDArray[np.int64]:
         """Make all rows look like those of enhanced packet blocks; returns where in the block the frame is.
@@ -303,7 +300,7 @@ class Pcapng:
             return _MISMATCH
         self._unpack = struct.Struct(f"{order}II").unpack_from
         self._word = np.dtype(f"{order}u4")
-        self._row = row(order, _WORDS, _FRAME)
+        self._row = row(order, _WORDS)
         self._interfaces = 0
         self._snaplen = 0  # of interface 0, the one that simple packet blocks are of
         self._clocks: dict[_Clock, int] = {}

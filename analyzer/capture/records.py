@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import HEAD, FrameBatch
+from analyzer.capture.batch import FrameBatch
 
 
 @dataclass(slots=True)
@@ -35,13 +35,9 @@ def gather(buffer: NDArray[np.uint8], offsets: NDArray[np.int64], header: np.dty
     return items[offsets].view(header)
 
 
-def row(order: str, words: dict[str, int], frame: int) -> np.dtype[Any]:
-    """What is gathered of a record: 32-bit words of its header, by name and offset, and its frame's `head`.
-
-    `order` is the words' byte order (`<`, `>`); `frame` is where the frame begins.
-    """
-    formats = [*[f"{order}u4"] * len(words), f"V{HEAD}"]
-    return np.dtype({"names": [*words, "head"], "formats": formats, "offsets": [*words.values(), frame]})
+def row(order: str, words: dict[str, int]) -> np.dtype[Any]:
+    """The 32-bit words of a record's header that are gathered, by name and offset; `order` is `<` or `>`."""
+    return np.dtype({"names": [*words], "formats": [f"{order}u4"] * len(words), "offsets": [*words.values()]})
 
 
 def numbers(before: int, count: int) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from analyzer.issues import Issues
 from analyzer.settings import Limits
 
 _RECORD_HEADER = 24
-_ROW = row(">", {"original": 0, "captured": 4, "seconds": 16, "microseconds": 20}, _RECORD_HEADER)
+_ROW = row(">", {"original": 0, "captured": 4, "seconds": 16, "microseconds": 20})
 # https://www.iana.org/assignments/snoop-datalink-types, and DLPI's types, which Solaris writes
 _LINK_TYPES = {
     0: 1,  # IEEE 802.3
@@ -80,7 +80,6 @@ class Snoop:
                 captured=rows["captured"].astype(np.int64),
                 original=rows["original"].astype(np.int64),
                 link_type=np.full(len(offsets), self.link_type, dtype=np.uint16),
-                head=rows["head"],
             )
             self._frames += len(offsets)
         return walk

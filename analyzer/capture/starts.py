@@ -27,7 +27,7 @@ So they all are records up to the first that has not, and that one too.
 
 
 class Starts:
-    """Collects where records begin, and of each a row: its header, and what follows that.
+    """Collects where records begin, and of each its header, a row.
 
     Whoever reads them one by one appends to `single`, and asks `foresee` once past `pause`. In a bulk transfer, sizes
     come over and over: two full segments, an acknowledgment, two full segments …

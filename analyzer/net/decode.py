@@ -10,7 +10,7 @@ from analyzer.issues import Issues
 from analyzer.net import ip, links, tcp, udp
 from analyzer.net.dissect import HEADERS, Announced, Dissector
 from analyzer.net.fragments import Reassembler
-from analyzer.net.layers import Fragments, Layer, Packets, Payloads, columns, concatenate, frames
+from analyzer.net.layers import Fragments, Layer, Packets, Payloads, columns, concatenate, frames, gather
 from analyzer.net.segments import DatagramBatch, SegmentBatch, no_datagrams
 from analyzer.settings import Limits
 
@@ -99,8 +99,8 @@ class Decoder:
         """The segments of a batch in which every frame is `_PLAIN`, by one look at each; None where one is not."""
         if self._scapy_links or not ((batch.link_type == 1) & (batch.captured >= _PLAIN.itemsize)).all():
             return None
-        for heads in (batch.head[::_SAMPLE], batch.head):
-            headers = heads.view(_PLAIN)
+        for offset in (batch.offset[::_SAMPLE], batch.offset):
+            headers = gather(batch.buffer, offset, _PLAIN)
             plain = (headers["ethertype"] == links.IPV4) & (headers["ip"]["version_length"] == 0x45)
             if not (plain & (headers["ip"]["protocol"] == ip.TCP)).all():
                 return None

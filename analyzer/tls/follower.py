@@ -284,12 +284,11 @@ class Follower:
             client = 1 - client
         self.prologue = prologue
         if prologue.state == "tls":
-            ends = {client: prologue.client, 1 - client: prologue.server}
-            if prologue.preambles and not ended and not any(_goes_on(early[d], prefixes[d], ends[d]) for d in (0, 1)):
+            starts = {client: prologue.client, 1 - client: prologue.server}
+            if prologue.preambles and not ended and not any(_goes_on(early[d], prefixes[d], starts[d]) for d in (0, 1)):
                 return  # what comes next tells whether TLS does begin
             if any(preamble.name in ("socks4", "socks5") for preamble in prologue.preambles):
-                self._skip_number(early, {client: prologue.client, 1 - client: prologue.server})
-            starts = {client: prologue.client, 1 - client: prologue.server}
+                self._skip_number(early, starts)
             if not prologue.preambles:
                 # Of a direction whose beginning the capture lacks, the first byte may be anywhere in a record.
                 starts = {direction: at for direction, at in starts.items() if self._is_synchronized(direction)}

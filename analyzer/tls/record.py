@@ -269,19 +269,22 @@ class RecordReader:
                 self.application_data += 1
                 if self.application_data > self._detailed and not self._opens_data:
                     continue
-            elif type_ == HEARTBEAT or self._others >= self._most:
-                self._pass_over(type_, frame)
+            elif not self._is_read(type_, frame):
                 continue
-            else:
-                self._others += 1
             fragment = segment.read(begin, behind) if type_ in self._copied else None
             events.append(Record(self._direction, type_, version, length, fragment, frame, time, frame, time))
         return position
 
-    def _pass_over(self, type_: int, frame: int) -> None:
-        """Nobody reads heartbeats; of the others there are too many."""
-        if type_ != HEARTBEAT and self.overflowed is None:
-            self.overflowed = frame
+    def _is_read(self, type_: int, frame: int) -> bool:
+        """Count a record that is no application data; nobody reads heartbeats, nor those that are too many."""
+        if type_ == HEARTBEAT:
+            return False
+        if self._others >= self._most:
+            if self.overflowed is None:
+                self.overflowed = frame
+            return False
+        self._others += 1
+        return True
 
     def _accumulate(self, segment: Segment, position: int) -> tuple[bytes, int]:
         """A header piece by piece; empty as long as it is not complete."""
@@ -333,11 +336,8 @@ class RecordReader:
             self.application_data += 1
             if self.application_data > self._detailed and record.parts is None:
                 return
-        elif record.type == HEARTBEAT or self._others >= self._most:
-            self._pass_over(record.type, seen[0])
+        elif not self._is_read(record.type, seen[0]):
             return
-        else:
-            self._others += 1
         fragment = None if record.parts is None else b"".join(record.parts)
         events.append(
             Record(

@@ -355,7 +355,7 @@ def _is_over(handshake: Handshake, direction: int) -> bool:
     Behind a fatal alert both sides close the connection, behind `close_notify` its sender sends no more (RFC 8446,
     section 6); but some say why in clear, or go on so. TLS 1.3 hides an alert in a record of its length.
     """
-    if any(alert.level == _FATAL for alert in handshake.alerts):
+    if any(alert.fatal for alert in handshake.alerts):
         return True
     sender = handshake.sender(direction)
     last = next((sent for sent in reversed(handshake.sent) if sent.sender == sender), None)
@@ -365,7 +365,6 @@ def _is_over(handshake: Handshake, direction: int) -> bool:
     return last.name == "alert" or (handshake.is_tls13 and last.length == _ALERT_IN_TLS13 + tag)
 
 
-_FATAL = 2
 _ALERT_IN_TLS13 = 3
 """Level, description, and the content type behind them (RFC 8446, section 5.2)."""
 _SSLV2_IN_CLEAR = messages.ClientHello | messages.SSLv2ServerHello | messages.SSLv2ClientMasterKey

@@ -54,6 +54,7 @@ class Pcap:
         self._unpack_length = struct.Struct(f"{self._order}{captured}xI").unpack_from
         words = {"seconds": 0, "fraction": 4, "captured": captured, "original": original}
         self._row = row(self._order, words)
+        self._mark = slice(0, 3) if self._order == ">" else slice(1, 4)  # of the seconds all but the lowest byte
         self._limit = limits.frame_bytes
         self._frames = 0
 
@@ -94,7 +95,7 @@ class Pcap:
         There may be more: then the one behind them has its header before `end` as well.
         """
         before, unpack, view = self._record_header, self._unpack_length, buffer.data
-        starts = Starts(buffer, self._row, start)
+        starts = Starts(buffer, start, row=self._row, mark=self._mark, sizes=self._sizes)
         append = starts.single.append
         at, last = start, end - before
         while at <= last and not starts.full:
@@ -103,13 +104,13 @@ class Pcap:
                 append(at)
                 (length,) = unpack(view, at)
                 at += before + length
-            at = starts.foresee(at, end, self._fit)
+            at = starts.leap(at, end)
         return *starts.all(), at
 
-    def _fit(self, rows: NDArray[np.void], sizes: Offsets) -> NDArray[np.bool_]:
-        """Whether the records have these sizes, with their headers."""
-        fit: NDArray[np.bool_] = rows["captured"] == sizes - self._record_header
-        return fit
+    def _sizes(self, rows: NDArray[np.void]) -> Offsets:
+        sizes: Offsets = rows["captured"].astype(np.int64)
+        sizes += self._record_header
+        return sizes
 
 
 def _variant(head: bytes) -> tuple[str, int, int, int]:

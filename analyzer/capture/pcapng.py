@@ -28,6 +28,8 @@ _NUMBERED = _FRAMES | _EVENTS
 # Of an enhanced packet block: its 32-bit words, and where the frame begins
 _WORDS = {"kind": 0, "size": 4, "interface": 8, "time_high": 12, "time_low": 16, "captured": 20, "original": 24}
 _FRAME = 28
+_MARK = slice(12, 16)  # the upper half of its time
+_ELSEWHERE = 1 << 40  # no block is that long
 
 _OPTION_BYTES = 128 << 10  # that a block may have beside its frame, as in Wireshark
 _SECRETS_BYTES = 64 << 20  # kept of a whole capture
@@ -142,7 +144,7 @@ class Pcapng:
         are described on the way are taken in.
         """
         unpack, end = self._unpack, len(view)
-        starts = Starts(buffer, self._row, walk.stop)
+        starts = Starts(buffer, walk.stop, row=self._row, mark=_MARK, sizes=_sizes)
         self._declared.clear()
         append = starts.single.append
         at, kind, after = walk.stop, 0, 0
@@ -154,7 +156,7 @@ class Pcapng:
             after = at + (length + 3 & -4)  # some writers forget to count the padding
             if kind == _ENHANCED and length >= 32 and after <= end:
                 append(at)
-                at = after if after <= starts.pause else starts.foresee(after, end, _fit)
+                at = after if after <= starts.pause else starts.leap(after, end)
                 continue
             if kind == _SECTION:
                 order = _byte_order(view[at + 8 : at + 12])
@@ -349,11 +351,9 @@ class Pcapng:
         return None
 
 
-def _fit(rows: NDArray[np.void], sizes: Offsets) -> NDArray[np.bool_]:
-    """Whether they are enhanced packet blocks of these sizes."""
+def _sizes(rows: NDArray[np.void]) -> Offsets:
     length = rows["size"].astype(np.int64)
-    fit: NDArray[np.bool_] = (rows["kind"] == _ENHANCED) & (length >= 32) & (_round_up(length) == sizes)
-    return fit
+    return np.where((rows["kind"] == _ENHANCED) & (length >= 32), _round_up(length), _ELSEWHERE)
 
 
 def _byte_order(magic: memoryview | bytes) -> str | None:

@@ -30,9 +30,15 @@ def gather(buffer: NDArray[np.uint8], offsets: NDArray[np.int64], header: np.dty
 
     All of them must lie within the buffer, though not within its filled part.
     """
-    # As opaque items that begin at every byte: by far the fastest way to have NumPy copy unaligned headers.
-    items = np.ndarray((len(buffer) - header.itemsize + 1,), f"V{header.itemsize}", buffer, strides=(1,))
-    return items[offsets].view(header)
+    return opaque(buffer, header)[offsets].view(header)
+
+
+def opaque(buffer: NDArray[np.uint8], header: np.dtype[Any]) -> NDArray[np.void]:
+    """The buffer as items of a header's size that begin at every byte.
+
+    To index them is by far the fastest way to have NumPy copy unaligned headers; the copy is then viewed as such.
+    """
+    return np.ndarray((len(buffer) - header.itemsize + 1,), f"V{header.itemsize}", buffer, strides=(1,))
 
 
 def row(order: str, words: dict[str, int]) -> np.dtype[Any]:

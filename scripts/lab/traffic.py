@@ -3,12 +3,19 @@
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 from lab.wire import ETHERNET, MSS, SNAP_LENGTH, Segment, read_segments
 
 _FILE_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, SNAP_LENGTH, ETHERNET)
 _FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16}
-_RECORD = b"\x17\x03\x03\x40\x11" + bytes(range(256)) * 64 + bytes(17)
+_RECORDS = [
+    struct.pack(">BHH", 23, 0x303, size + 17) + (bytes(range(256)) * 64)[:size] + bytes(17)
+    for size in (1 << 14, 1 << 14, 1 << 13, 1 << 12, 1370)
+]
+_TIMESTAMPS = b"\x01\x01\x08\x0a" + bytes(8)
+_FULL = MSS - len(_TIMESTAMPS)
+"""Bytes of TLS in a full segment."""
 _HANDSHAKES = (
     "one-way-tls12.pcap",
     "one-way-tls13.pcap",
@@ -22,21 +29,22 @@ _GAP = 12_000
 
 
 def bulk(captures: Path, size: int) -> Iterator[bytes]:
-    """A capture of about `size` bytes: twenty downloads at once, of full TLS records in full segments."""
+    """A capture of about `size` bytes: twenty downloads at once, in bursts of any lengths, as stacks send them."""
+    random = Random(20)
     yield _FILE_HEADER
     written, time, connection = 0, 0, 0
     download = size // 60
     while written < size:
-        streams = [_Stream(captures, connection + i, download) for i in range(_PARALLEL)]
+        streams = [_Stream(captures, connection + i, download, random) for i in range(_PARALLEL)]
         connection += _PARALLEL
         while streams:
-            for stream in tuple(streams):
-                chunk, frames = stream.next(time)
-                if not frames:
-                    streams.remove(stream)
-                time += frames * _GAP
-                written += len(chunk)
-                yield chunk
+            stream = random.choice(streams)
+            chunk, frames = stream.next(time)
+            if not frames:
+                streams.remove(stream)
+            time += frames * _GAP
+            written += len(chunk)
+            yield chunk
 
 
 def dense(captures: Path, handshakes: int) -> Iterator[bytes]:
@@ -52,7 +60,7 @@ def dense(captures: Path, handshakes: int) -> Iterator[bytes]:
 class _Stream:
     """A connection that goes on sending once its handshake is done."""
 
-    def __init__(self, captures: Path, connection: int, size: int) -> None:
+    def __init__(self, captures: Path, connection: int, size: int, random: Random) -> None:
         template = _template(captures, connection)
         self._connection = connection
         self._server = template[0].destination
@@ -62,6 +70,8 @@ class _Stream:
         self._down = max(data, key=lambda s: (s.source == self._server, s.time))
         self._position = 0
         self._size = size
+        self._random = random
+        self._record = random.choice(_RECORDS)
 
     def next(self, time: int) -> tuple[bytes, int]:
         """The next frames and how many they are; none at the end."""
@@ -75,20 +85,27 @@ class _Stream:
         return self._frames(segments, time, self._position), len(segments)
 
     def _burst(self) -> list[Segment]:
-        """Ten full segments of the download, and an acknowledgment for every second one."""
-        down, segments = self._down, []
+        """Full segments up to the end of a record, or of what the window takes, and acknowledgments in between."""
+        down, segments, record, pick = self._down, [], self._record, self._random.randint
         base = down.sequence + len(down.payload)
-        for i in range(10):
-            start = self._position % len(_RECORD)
-            payload = (_RECORD + _RECORD)[start : start + MSS]
+        end = self._position + pick(2, 40) * _FULL
+        if pick(0, 1):
+            end = -(-end // len(record)) * len(record)
+        unacknowledged = pick(1, 12)
+        while self._position < end:
+            start = self._position % len(record)
+            length = min(_FULL, end - self._position)
+            payload = (record * (2 + length // len(record)))[start : start + length]
             segments.append(
                 Segment(0, down.source, down.destination, base + self._position, down.acknowledgment, "A", payload)
             )
-            self._position += MSS
-            if i % 2:
+            self._position += length
+            unacknowledged -= 1
+            if not unacknowledged or self._position == end:
                 segments.append(
                     Segment(0, down.destination, down.source, down.acknowledgment, base + self._position, "A")
                 )
+                unacknowledged = pick(1, 12)
         return segments
 
     def _frames(self, segments: list[Segment], time: int, shift: int) -> bytes:
@@ -126,11 +143,11 @@ def _frame(segment: Segment, connection: int, time: int, payload: bytes, shift: 
     source, destination = (addresses[:4], addresses[4:]) if to_server else (addresses[4:], addresses[:4])
     ports = (port, segment.destination.port) if to_server else (segment.source.port, port)
     flags = sum(_FLAGS[flag] for flag in segment.flags)
-    length = 54 + len(payload)
+    length = 54 + len(_TIMESTAMPS) + len(payload)
     ethernet = bytes(10) + b"\x5e\x01" + b"\x08\x00"
     internet = struct.pack(">BBHHHBBH", 0x45, 0, length - 14, 0, 0x4000, 64, 6, 0) + source + destination
     sequence = (segment.sequence + shift) & 0xFFFFFFFF
-    tcp = struct.pack(">HHIIBBHHH", *ports, sequence, segment.acknowledgment & 0xFFFFFFFF, 0x50, flags, 0xFFFF, 0, 0)
+    tcp = struct.pack(">HHIIBBHHH", *ports, sequence, segment.acknowledgment & 0xFFFFFFFF, 0x80, flags, 0xFFFF, 0, 0)
     seconds, nanoseconds = divmod(1_795_000_000 * 10**9 + time, 10**9)
     record = struct.pack("<IIII", seconds, nanoseconds // 1000, length, length)
-    return record + ethernet + internet + tcp + payload
+    return record + ethernet + internet + tcp + _TIMESTAMPS + payload

@@ -513,3 +513,32 @@ def test_a_request_that_shuts_out_rsa_keys_explains_why_none_was_sent() -> None:
     refused = f"{TLS12_ASKING} {TLS12_DECLINED} S>alert:handshake_failure S>fin"
     assert diagnosed(forged(refused, schemes=[0x0403], types=[64])).root_cause == "client-key-unacceptable"
     assert diagnosed(forged(refused, schemes=[0x0401], types=[1])).root_cause == "client-certificate-missing"
+
+
+LATE = "client-certificate-refused-by-application"
+
+
+@pytest.mark.parametrize("shown", [TLS12_MUTUAL, TLS12_DECLINED])
+def test_an_alert_at_once_behind_the_handshake_may_be_about_the_certificate(shown: str) -> None:
+    begun = f"{TLS12_ASKING} {shown} {TLS12_END}"
+    report = diagnosed(forged(f"{begun} S>alert:encrypted S>fin", preamble="smtp"))
+    [told] = [one for one in report.findings if one.code == LATE]
+    assert (report.root_cause, told.confidence, told.severity) == (None, "possible", "notice")
+    assert "sent an alert behind its Finished at once" in told.summary
+    assert " -starttls smtp -cert client.pem " in told.remedy
+    for otherwise in (
+        f"{begun} C>data:100 S>alert:encrypted S>fin",  # it may answer the data
+        f"{begun} C>alert:encrypted S>alert:encrypted S>fin",  # it answers close_notify
+        f"{TLS12_FLIGHT} {TLS12_ANSWER} {TLS12_END} S>alert:encrypted S>fin",  # it never asked
+    ):
+        assert LATE not in codes(diagnosed(forged(otherwise)))
+
+
+def test_an_alert_at_once_about_a_certificate_that_is_bad() -> None:
+    old = certificate("alice", not_after="2026-02-01T00:00:00.000000Z")
+    report = forged(
+        f"{TLS12_ASKING} {TLS12_MUTUAL} {TLS12_END} S>alert:encrypted S>fin",
+        client=[old],
+        client_chain=chain(("validity-period", old, "in time", "expired on 2026-02-01T00:00:00Z")),
+    )
+    assert confidence(diagnosed(report), LATE) == "likely"

@@ -48,9 +48,23 @@ def test_server_that_pads_its_records() -> None:
     assert stacks.server(forged(TLS13_FLIGHT, version=TLS13).facts) is None
 
 
-def test_server_by_its_request() -> None:
-    assert stacks.server(forged(TLS12_ASKING, types=(64, 1, 2)).facts).stack == "Java JSSE"
-    assert stacks.server(forged(TLS12_ASKING, types=(1, 64)).facts).stack == "Go"
+@pytest.mark.parametrize(
+    ("types", "schemes", "stack"),
+    [
+        ((64, 1, 2), (0x0403, 0x0503, 0x0603), "Java JSSE"),
+        ((1, 2, 64), (0x0403, 0x0503, 0x0603), "OpenSSL"),
+        ((1, 64, 2), (0x0403, 0x0503, 0x0603), "NSS"),
+        ((1, 64), (0x0804, 0x0403, 0x0807), "Go"),
+        ((1, 64), (0x0401, 0x0809, 0x0804), "GnuTLS"),
+        ((1, 64), (0x0403, 0x0804, 0x0401), "BoringSSL"),
+        ((1, 64), (0x0503, 0x0403, 0x0603), "rustls"),
+        ((1, 64), (0x0501, 0x0503, 0x0401), None),
+        ((64, 1, 2), (0x0202, 0x0201, 0x0203), None),
+    ],
+)
+def test_server_by_its_request(types: tuple[int, ...], schemes: tuple[int, ...], stack: str | None) -> None:
+    guess = stacks.server(forged(TLS12_ASKING, types=types, schemes=schemes).facts)
+    assert (guess.stack if guess else None) == stack
 
 
 def test_a_hello_in_the_old_format_tells_nothing() -> None:

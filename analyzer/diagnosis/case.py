@@ -382,6 +382,9 @@ class Case:
         """
         server = self.report.server
         name = ["-servername", self.report.server_name] if self.report.server_name else ["-noservername"]
+        spoken = (self.report.preamble or "").rpartition("+")[2]
+        if spoken in _STARTTLS:
+            name += ["-starttls", _STARTTLS[spoken]]
         if self.report.transport == "udp":
             given = [option.replace("-tls1", "-dtls1") for option in options]
             options = tuple(given) if any(option.startswith("-dtls1") for option in given) else ("-dtls", *given)
@@ -409,6 +412,11 @@ def left_silently(report: HandshakeReport) -> bool:
     )
 
 
+_STARTTLS = {name: name for name in ("ftp", "imap", "irc", "ldap", "lmtp", "mysql", "nntp", "pop3", "smtp", "xmpp")} | {
+    "managesieve": "sieve",
+    "postgresql": "postgres",
+}
+"""What openssl calls the protocols in which it can begin TLS."""
 _ALERT_LENGTHS = frozenset((2, 11, 18, 19, 26, 35))
 
 

@@ -23,6 +23,18 @@ _TICKET, _VERSIONS, _PSK_MODES, _SIGNATURES_CERT, _KEY_SHARE, _RENEGOTIATION = 3
 _STATUS = 5
 _SCSV = 0x00FF
 
+_RSA, _DSS, _ECDSA = 1, 2, 64
+_REQUESTS: dict[tuple[tuple[int, ...], tuple[int, ...]], Stack] = {
+    ((_RSA, _DSS, _ECDSA), (0x0403, 0x0503)): "OpenSSL",
+    ((_ECDSA, _RSA, _DSS), (0x0403, 0x0503)): "Java JSSE",
+    ((_RSA, _ECDSA, _DSS), (0x0403, 0x0503)): "NSS",
+    ((_RSA, _ECDSA), (0x0804, 0x0403)): "Go",
+    ((_RSA, _ECDSA), (0x0401, 0x0809)): "GnuTLS",
+    ((_RSA, _ECDSA), (0x0403, 0x0804)): "BoringSSL",
+    ((_RSA, _ECDSA), (0x0503, 0x0403)): "rustls",
+}
+"""Which certificate types and, first of all, which two signature algorithms the CertificateRequest of TLS 1.2 names."""
+
 
 @dataclass(slots=True, frozen=True)
 class Guess:
@@ -80,11 +92,10 @@ def server(handshake: Handshake) -> Guess | None:
         return Guess("GnuTLS", "possible", "its alert")
     request = handshake.find(messages.CertificateRequest, "server")
     answer = handshake.server_hello
-    if request is not None and request.certificate_types:
-        if request.certificate_types[:2] == (64, 1):
-            return Guess("Java JSSE", "possible", "its request")
-        if request.certificate_types == (1, 64):
-            return Guess("Go", "possible", "its request")
+    if request is not None:
+        asked = request.certificate_types, (request.signature_algorithms or ())[:2]
+        if asked in _REQUESTS:
+            return Guess(_REQUESTS[asked], "possible", "its request")
     types = [extension.type for extension in answer.extensions] if answer else []
     if _in_order(types, _RENEGOTIATION, _EC_POINT_FORMATS) and types[0] == _RENEGOTIATION:
         return Guess("OpenSSL", "possible", "its hello")

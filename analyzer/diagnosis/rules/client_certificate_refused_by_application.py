@@ -1,11 +1,13 @@
-"""The handshake succeeded, and the server then refused the client's certificate, or the lack of one, by an HTTP answer.
+"""The handshake succeeded, and the server then refused the client's certificate, or the lack of one.
 
 What it means: nginx and others finish the handshake whatever the client shows, and refuse the request: HTTP 400 "No
-required SSL certificate was sent", or "The SSL certificate error". To the client's TLS library all is well.
+required SSL certificate was sent", or "The SSL certificate error". Servers built on GnuTLS (Exim, OpenLDAP) often look
+at the certificate only when the handshake is over, and send an alert then. To the client's TLS library all is well.
 
 On the wire: A complete handshake with CertificateRequest, one request, one short answer, close_notify and FIN by the
 server. The page of nginx 1.22 makes a record of about 406 bytes where there was no certificate, 384 where it was not
-accepted.
+accepted. Up to TLS 1.2 an alert may be all that the server sends behind its Finished, before the client has said
+anything.
 
 Client's owner: Present a certificate that the server accepts; the body of the answer says which of the two it was.
 
@@ -19,7 +21,7 @@ from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.finding import Confidence, Judgment, Severity, advise
 from analyzer.diagnosis.surroundings import Surroundings
 from analyzer.results import HandshakeReport
-from analyzer.tls.handshake import Sent
+from analyzer.tls.handshake import Handshake, Sent
 
 SEVERITY = "error"
 STAGE = "application"
@@ -28,6 +30,7 @@ WHEN = ("established",)
 
 _SHORT = range(360, 440)
 """Records that may hold the page of nginx, whose version makes it longer or shorter."""
+_FINISHED = ("encrypted_handshake", "finished")
 _ALERTS = (11, 19, 26, 35)
 _STATUSES = (400, 401, 403, 495, 496)
 
@@ -37,6 +40,8 @@ def applies(report: HandshakeReport, around: Surroundings) -> bool:
     if not report.client_certificate_requested or report.facts is None or report.resumption is not None:
         return False
     if report.facts.plaintext:
+        return True
+    if _left_at_once(report.facts) is not None:
         return True
     closed = report.closed_by
     if closed is None or closed.sender != "server":
@@ -48,20 +53,37 @@ def applies(report: HandshakeReport, around: Surroundings) -> bool:
 
 
 def judge(case: Case) -> Judgment | None:
-    """Decrypted, the answer says so; else one short answer to the first request, and the server leaves."""
+    """Decrypted, the answer says so; else one short answer to the first request, or an alert, and the server leaves."""
     response = application.response(case.plaintext("server"))
     if response is not None:
         if response.status not in _STATUSES or not response.speaks_of_certificate:
             return None
         return _judgment(case, f"answered {response.words}, and its page speaks of the certificate", "certain")
     disliked = bool(case.around.failures(case.report.chain["client"]) & _DECIDES)
-    if not (case.declined or disliked) or case.facts is None or case.plaintext("server"):
+    if case.facts is None or case.plaintext("server"):
+        return None
+    sure: Confidence = "likely" if disliked else "possible"
+    if _left_at_once(case.facts) is not None:
+        tried = case.s_client("-cert", "client.pem", "-key", "client.key", typed=True)
+        confirm = f"{tried} names the alert, or stays open where it is none about the certificate."
+        return _judgment(case, "sent an alert behind its Finished at once, and no data", sure, confirm)
+    if not (case.declined or disliked):
         return None
     answers = _answers(case)
     if len(answers) != 1 or answers[0].length not in _SHORT:
         return None
     what = f"answered the first request with {answers[0].length} encrypted bytes and closed"
-    return _judgment(case, what, "likely" if disliked else "possible")
+    return _judgment(case, what, sure)
+
+
+def _left_at_once(facts: Handshake) -> Sent | None:
+    """The encrypted alert that is the first of all behind the server's Finished; None where something else is."""
+    if facts.is_tls13 or facts.is_dtls:
+        return None
+    finished = [at for at, one in enumerate(facts.sent) if one.sender == "server" and one.name in _FINISHED]
+    behind = facts.sent[finished[-1] + 1 :] if finished else []
+    first = behind[0] if behind else None
+    return first if first and (first.name, first.sender, first.protection) == ("alert", "server", "encrypted") else None
 
 
 def _answers(case: Case) -> list[Sent]:
@@ -73,11 +95,12 @@ def _answers(case: Case) -> list[Sent]:
     return [one for one in data[asked:] if one.sender == "server" and one.length not in _ALERTS]
 
 
-def _judgment(case: Case, what: str, sure: Confidence) -> Judgment:
+def _judgment(case: Case, what: str, sure: Confidence, confirm: str | None = None) -> Judgment:
     leaf = case.leaf("client")
     failed = sorted(case.around.failures(case.report.chain["client"]) & _DECIDES)
     shown = "sent none" if case.declined else f"presented {faults.described(leaf)}" if leaf else "presented one"
     why = f" ({', '.join(failed)} fails)" if failed and leaf else ""
+    curl = f"`curl -v --cert client.pem --key client.key https://{case.report.server}/` prints the answer."
     return Judgment(
         confidence=sure,
         severity=_SEVERITIES[sure],
@@ -88,7 +111,7 @@ def _judgment(case: Case, what: str, sure: Confidence) -> Judgment:
         remedy=advise(
             client="present a certificate that the server accepts, with its intermediates.",
             server="look into the error log for why it was not accepted (nginx: client SSL certificate verify error).",
-            confirm=f"`curl -v --cert client.pem --key client.key https://{case.report.server}/` prints the answer.",
+            confirm=confirm or curl,
         ),
         evidence=case.see(case.sent("certificate_request", "server"), case.report.last_frame),
     )

@@ -39,7 +39,7 @@ def judge(case: Case) -> Judgment | None:
         remedy=advise(
             client="use the port of this protocol on which TLS begins at once, if the server has one.",
             server="configure certificate and key for it, and look into its log for why TLS is not available.",
-            confirm=f"`openssl s_client -starttls {last.name} -connect {case.report.server}`.",
+            confirm=f"{case.s_client()} tries the same.",
         ),
         evidence=case.see(case.report.first_frame, case.report.last_frame),
     )

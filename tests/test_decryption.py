@@ -16,13 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer import api
+from analyzer.net.rows import held
+from analyzer.net.stream import Stretch
 from analyzer.pki.public_keys import PublicKeys
 from analyzer.report.serialize import handshake as serialized
+from analyzer.settings import Limits
 from analyzer.tls.handshake import Handshake
 from analyzer.tls.keylog import KeyLog
 from analyzer.tls.keyring import Keyring
 from analyzer.tls.proofs import proofs
 from analyzer.tls.record import APPLICATION_DATA, CHANGE_CIPHER_SPEC, Event, Hole, Record
+from analyzer.tls.session import Session
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 MANIFEST = tomllib.loads((CAPTURES / "manifest.toml").read_text(encoding="utf-8"))
@@ -304,6 +308,22 @@ def test_without_the_secret_of_early_data_no_proof_fails(name: str) -> None:
     assert (proof.status, proof.reason) == (
         ("undetermined", "messages before it are encrypted") if end_is_missing else ("pass", None)
     )
+
+
+def test_records_that_never_open_are_given_up_and_no_longer_copied() -> None:
+    secrets = keyring(keys_of("mutual-tls13.pcap"))
+    one = Session(Limits(), 0, secrets)
+    one.process([*EVENTS["mutual-tls13.pcap"]])
+    closed = Record(1, APPLICATION_DATA, 0x303, 30, bytes(30), 99, 0, 99, 0)
+    for copied, many in ((True, 255), (False, 1)):
+        one.process([closed] * many)
+        found: list[Event] = []
+        data = b"\x17\x03\x03\0\x1e" + bytes(30)
+        one.reader(1).search()
+        one.reader(1).feed(Stretch(held(data * 3, 100, 0), 0, 1, 0), found)
+        assert [isinstance(event, Record) and event.fragment is not None for event in found] == [copied] * 3
+    one.process([closed])
+    assert one.handshakes[0].decryption is not None
 
 
 # Secrets that the capture brings along

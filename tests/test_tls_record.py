@@ -93,6 +93,27 @@ def expected(parts: list[bytes]) -> list[tuple[Any, ...]]:
     return found
 
 
+@given(st.lists(st.integers(0, 12), min_size=4, max_size=30), st.lists(st.integers(1, 400), max_size=9))
+def test_application_data_too_short_to_be_opened_is_only_counted(lengths: list[int], cuts: list[int]) -> None:
+    reader, events = RecordReader(0, READ | {APPLICATION_DATA}, 3), list[Event]()
+    for piece in stretches(b"".join(protected(length) for length in lengths), cuts):
+        reader.feed(piece, events)
+    assert reader.application_data == len(lengths)
+    assert [one.length for one in events if isinstance(one, Record)] == [
+        length for at, length in enumerate(lengths) if at < 3 or length >= 9
+    ]
+
+
+def test_of_application_data_that_is_opened_what_is_lost_is_told_however_much_came_before() -> None:
+    reader, events = RecordReader(0, READ | {APPLICATION_DATA}, 1), list[Event]()
+    reader.feed(*stretches(protected(20) * 5 + protected(20)[:9], []), events)
+    reader.feed(Gap(134, 150, "not-captured", 7), events)
+    assert [(one.fragment is None, one.lost) for one in events if isinstance(one, Record)] == [
+        *[(False, None)] * 5,
+        (True, "not-captured"),
+    ]
+
+
 @settings(deadline=None)
 @given(samples, st.lists(st.integers(1, 60_000), max_size=30))
 def test_any_segmentation_yields_the_same_records(parts: list[bytes], cuts: list[int]) -> None:

@@ -24,6 +24,8 @@ _EPOCHS: dict[Sender, tuple[str, ...]] = {
 _TRIES = 64
 """So many numbers are tried for a record behind a hole, since how many records it swallowed is not known."""
 _MOST_TRIES = 64 * _TRIES
+_MOST_CLOSED = 256
+"""After so many records on end that stayed closed, no other will open."""
 
 
 class _Epoch(NamedTuple):
@@ -36,7 +38,7 @@ class _Epoch(NamedTuple):
 class _Direction:
     """What opens the records of one direction."""
 
-    __slots__ = ("early", "epochs", "lost", "tries")
+    __slots__ = ("closed", "early", "epochs", "lost", "tries")
 
     def __init__(self) -> None:
         self.epochs: list[_Epoch] = []
@@ -44,6 +46,8 @@ class _Direction:
         self.lost = False
         """Records are missing, so that the next one's number is not known."""
         self.tries = _MOST_TRIES
+        self.closed = 0
+        """Records on end that stayed closed."""
         self.early = 0
         """Records before the ServerHello: 0-RTT data."""
 
@@ -76,11 +80,15 @@ class Decryptor:
             if plain is not None:
                 del direction.epochs[:at]
                 direction.lost = False
+                direction.closed = 0
                 decryption_of(handshake).opened += 1
                 return plain
         decryption_of(handshake).closed += 1
         if not self._may_be_early(handshake, event):
             self.pass_over(event)
+            direction.closed += 1
+            if direction.closed == _MOST_CLOSED:
+                direction.epochs.clear()
         return None
 
     def pass_over(self, event: Record) -> None:

@@ -267,13 +267,17 @@ class RecordReader:
             self.records += 1
             if type_ == APPLICATION_DATA:
                 self.application_data += 1
-                if self.application_data > self._detailed and not self._opens_data:
+                if self._is_only_counted(length):
                     continue
             elif not self._is_read(type_, frame):
                 continue
             fragment = segment.read(begin, behind) if type_ in self._copied else None
             events.append(Record(self._direction, type_, version, length, fragment, frame, time, frame, time))
         return position
+
+    def _is_only_counted(self, length: int) -> bool:
+        """Whether it is enough to have counted a record of application data: nothing of it will be opened."""
+        return self.application_data > self._detailed and not (self._opens_data and length >= _LEAST_PROTECTED)
 
     def _is_read(self, type_: int, frame: int) -> bool:
         """Count a record that is no application data; nobody reads heartbeats, nor those that are too many."""
@@ -334,7 +338,7 @@ class RecordReader:
         self.records += 1
         if record.type == APPLICATION_DATA:
             self.application_data += 1
-            if self.application_data > self._detailed and record.parts is None:
+            if self._is_only_counted(record.length):
                 return
         elif not self._is_read(record.type, seen[0]):
             return
@@ -425,6 +429,8 @@ def jump(stretch: Stretch, position: int) -> tuple[int, int]:
     return at + stretch.shift, count
 
 
+_LEAST_PROTECTED = 9
+"""Bytes of a record that something can be opened of: a content type and the shortest tag."""
 _LOSSES = 64
 _FOREIGN_BYTES = 512
 _TOLD_BY = 32

@@ -216,6 +216,8 @@ class Session:
             return False
         plain = self._decryptor.open(current, event)
         if plain is None:
+            if current.server_hello is not None:
+                self._copy_what_opens(event.direction)
             return False
         if plain.type == record.HANDSHAKE:
             self._handshake_bytes(event, plain.content, "decrypted")

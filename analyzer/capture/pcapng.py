@@ -27,7 +27,9 @@ _NUMBERED = _FRAMES | _EVENTS
 
 # Of an enhanced packet block: its 32-bit words, and where the frame begins
 _WORDS = {"kind": 0, "size": 4, "interface": 8, "time_high": 12, "time_low": 16, "captured": 20, "original": 24}
+_ROWS = {order: row(order, _WORDS) for order in "<>"}
 _FRAME = 28
+_HEADS = {order: struct.Struct(f"{order}II") for order in "<>"}
 _MARK = slice(12, 16)  # the upper half of its time
 _ELSEWHERE = 1 << 40  # no block is that long
 
@@ -300,9 +302,9 @@ class Pcapng:
         self._order = order
         if self._trailer(block) != len(block):
             return _MISMATCH
-        self._unpack = struct.Struct(f"{order}II").unpack_from
-        self._word = np.dtype(f"{order}u4")
-        self._row = row(order, _WORDS)
+        self._unpack = _HEADS[order].unpack_from
+        self._word = _ROWS[order]["kind"]
+        self._row = _ROWS[order]
         self._interfaces = 0
         self._snaplen = 0  # of interface 0, the one that simple packet blocks are of
         self._clocks: dict[_Clock, int] = {}

@@ -21,6 +21,7 @@ _REACH = 4
 """Within so many records of the usual size one is to be found that begins."""
 
 Offsets = NDArray[np.int64]
+_NONE: Offsets = np.empty(0, np.int64)
 Sizes = Callable[[NDArray[Any]], Offsets]
 """Tells of each row the size of the record that begins with it: past all buffers where it has to be read by itself."""
 
@@ -50,9 +51,10 @@ class Starts:
 
     def all(self) -> tuple[Offsets, NDArray[Any]]:
         """Every start, in order, and the rows there."""
-        self._look()
-        if len(self._found) == 1:
-            return self._found[0], self._rows[0]
+        if self.single:
+            self._look()
+        if len(self._found) < 2:
+            return (self._found[0], self._rows[0]) if self._found else (_NONE, np.empty(0, self._row))
         whole = [rows.view(f"V{self._row.itemsize}") for rows in self._rows]  # or each field is copied by itself
         return np.concatenate(self._found), np.concatenate(whole).view(self._row)
 

@@ -196,6 +196,7 @@ class Assembler:
         return sizes, verdict, end
 
     def _attempt_report(self, follower: Follower, stream: int, tried: Attempt) -> HandshakeReport:
+        prologue = follower.beginning.prologue
         closing = follower.closings[0] if follower.closings else None
         last = max(mark.frame for mark in (*follower.openings, *follower.closings)) if closing else 0
         return HandshakeReport(
@@ -208,7 +209,7 @@ class Assembler:
             duration=None,
             client=follower.connection.endpoint(tried.client_direction),
             server=follower.connection.endpoint(1 - tried.client_direction),
-            preamble=follower.prologue.name if follower.prologue else None,
+            preamble=prologue.name if prologue else None,
             outcome="failed",
             outcome_basis="observed",
             authentication="undetermined",
@@ -221,7 +222,7 @@ class Assembler:
         client = follower.connection.endpoint(handshake.client_direction)
         server = follower.connection.endpoint(1 - handshake.client_direction)
         below = follower if isinstance(follower, Follower) else None  # what TCP did, where it is that
-        prologue = below.prologue if below is not None else None
+        prologue = below.beginning.prologue if below is not None else None
         handshake.closings = [
             (handshake.sender(mark.direction), "rst" if mark.flags & RST else "fin", mark.frame, mark.time)
             for mark in (below.closings if below is not None else ())
@@ -294,7 +295,7 @@ class Assembler:
             ja3=fingerprint.ja3(offer) if offer else None,
             ja3s=fingerprint.ja3s(answer) if answer else None,
             ja4=fingerprint.ja4(offer, transport) if offer else None,
-            history=history(handshake, below.opener if below is not None else None),
+            history=history(handshake, below.beginning.opener if below is not None else None),
             facts=handshake,
             carrier=_carrier(below, handshake, always=end.outcome != "established"),
         )

@@ -26,14 +26,13 @@ class Attempt:
 
 def attempt(follower: Follower) -> Attempt | None:
     """What a connection without a session shows; None where nothing speaks of TLS."""
-    prologue = follower.prologue
-    client = follower.opener
+    prologue, client = follower.beginning.prologue, follower.beginning.opener
     if prologue is not None and prologue.state == "refused":
         direction = client if client is not None else 0
         says = prologue.preambles[-1].says
         return Attempt(direction, True, Evidence(follower.first_frame, "server", None, says))
     asked = prologue.preambles[-1] if prologue is not None and prologue.preambles else None
-    if asked is not None and asked.state == "waiting" and follower.lacking is not None:
+    if asked is not None and asked.state == "waiting" and follower.beginning.lacking is not None:
         return None  # what is missing may have been the rest of the header, or the answer
     if asked is not None and asked.state == "waiting" and asked.asked:
         if not follower.closings:
@@ -42,7 +41,8 @@ def attempt(follower: Follower) -> Attempt | None:
         return Attempt(client if client is not None else 0, True, Evidence(follower.first_frame, "client", None, says))
     if client is None:
         return None
-    sent, answered = follower.heads[client], follower.heads[1 - client]
+    heads = follower.beginning.heads
+    sent, answered = heads[client], heads[1 - client]
     if sent:
         return _plaintext(follower, client, sent, answered)
     if answered:

@@ -48,6 +48,7 @@ class Carrier:
 def carrier(follower: Follower, client_direction: int) -> Carrier:
     """Keep of a connection that is over what a diagnosis asks for."""
     senders: tuple[Sender, Sender] = ("server", "client") if client_direction else ("client", "server")
+    heads, prologue = follower.beginning.heads, follower.beginning.prologue
     return Carrier(
         openings=tuple(
             Mark(senders[mark.direction], "syn-ack" if mark.flags & ACK else "syn", mark.frame, mark.time)
@@ -57,13 +58,13 @@ def carrier(follower: Follower, client_direction: int) -> Carrier:
             Mark(senders[mark.direction], "rst" if mark.flags & RST else "fin", mark.frame, mark.time)
             for mark in follower.closings
         ),
-        heads=dict(zip(senders, follower.heads, strict=True)),
+        heads=dict(zip(senders, heads, strict=True)),
         repeated={
             sender: tuple(stream.retransmissions) if stream is not None else ()
             for sender, stream in zip(senders, follower.streams, strict=True)
         },
-        preambles=follower.prologue.preambles if follower.prologue else (),
-        refused=follower.prologue is not None and follower.prologue.state == "refused",
+        preambles=prologue.preambles if prologue else (),
+        refused=prologue is not None and prologue.state == "refused",
         last_time=follower.last_time,
     )
 

@@ -100,7 +100,7 @@ class Assembler:
                 if handshake.decryption is not None:
                     handshake.decryption.forget()
             return reports
-        tried = attempt(follower) if session is None and isinstance(follower, Follower) else None
+        tried = attempt(follower) if isinstance(follower, Follower) else None
         if tried is None or not isinstance(follower, Follower):
             return []
         report = self._attempt_report(follower, stream, tried)

@@ -1,9 +1,10 @@
 """Connections that never became TLS: which of them were meant to."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
-from talk import SYN, Talk, alert, capture, client_hello, handshake, tls12
+from talk import RST, SYN, Talk, alert, capture, client_hello, handshake, tls12
 
 from analyzer import api
 from analyzer.results import HandshakeReport
@@ -174,3 +175,67 @@ def test_a_request_for_tls_that_may_still_be_answered_is_nothing() -> None:
     assert not attempts(asked)
     [report] = attempts(asked.fin("server"))
     assert "no answer" in report.evidence[0].says
+
+
+def agreed() -> Talk:
+    """PostgreSQL's SSLRequest, and the consent."""
+    return Talk(server=OTHER).open().send("client", bytes.fromhex("0000000804d2162f")).send("server", b"S")
+
+
+@pytest.mark.parametrize("sender", ["client", "server"])
+@pytest.mark.parametrize(("how", "verb"), [("fin", "closed"), ("rst", "reset")])
+def test_tls_that_was_agreed_on_and_not_begun(sender: str, how: str, verb: str) -> None:
+    """By a probe, maybe: nothing is said to be wrong."""
+    talk = agreed()
+    [report] = attempts(talk.fin(sender) if how == "fin" else talk.rst(sender))
+    assert (report.preamble, report.client.port, report.server.port) == ("postgresql", 50000, 8080)
+    [seen] = report.evidence
+    assert (seen.sender, seen.frame) == (sender, 6)
+    assert f"answered S; then the {sender} {verb} the connection ({how.upper()}), before any ClientHello." in seen.says
+    assert (report.root_cause, report.findings) == (None, [])
+
+
+def test_tls_that_was_agreed_on_and_may_still_begin() -> None:
+    assert attempts(agreed()) == []
+
+
+def test_of_what_was_agreed_on_in_mail_too() -> None:
+    talk = mail(("client", b"STARTTLS\r\n"), ("server", b"220 go ahead\r\n")).rst("client")
+    assert [(one.preamble, one.root_cause) for one in attempts(talk)] == [("smtp", None)]
+
+
+def test_a_client_that_left_is_no_refusal_though_its_opening_was_lost() -> None:
+    for sender in ("client", "server"):
+        talk = agreed().rst(sender)
+        for lost in ((0,), (1,), (0, 1), (0, 1, 2)):
+            left = [one for number, one in enumerate(talk.segments) if number not in lost]
+            assert [one.findings for one in attempts(Talk(segments=left))] == [[]]
+
+
+def test_a_header_that_the_server_took_is_not_blamed_for_what_was_not_begun_behind_it() -> None:
+    header = b"PROXY TCP4 203.0.113.9 198.51.100.7 40000 443\r\n"
+    talk = Talk(server=OTHER).open().send("client", header, bytes.fromhex("0000000804d2162f")).send("server", b"S")
+    [report] = attempts(talk.fin("server"))
+    assert (report.preamble, report.root_cause, report.findings) == ("proxy-protocol+postgresql", None, [])
+
+
+@pytest.mark.parametrize("more", [b"", alert(2, 40)])
+def test_a_tunnel_in_which_the_client_said_nothing(more: bytes) -> None:
+    talk = Talk(server=OTHER).open().send("client", b"CONNECT a.example:443 HTTP/1.1\r\n\r\n")
+    assert attempts(talk.send("server", b"HTTP/1.1 200 OK\r\n\r\n" + more).fin("client")) == []
+
+
+ENDINGS = [("client", "fin"), ("client", "rst"), ("server", "fin"), ("server", "rst"), ("server", "bare rst")]
+
+
+@pytest.mark.parametrize(("sender", "how"), ENDINGS)
+def test_what_is_lost_of_a_handshake_never_makes_it_one_that_was_not_begun(sender: str, how: str) -> None:
+    """Whatever is lost of it, and wherever the capture ends."""
+    talk = tls12(talk=agreed())
+    end = {"fin": talk.fin, "rst": talk.rst, "bare rst": lambda who: talk._append(who, b"", RST)}[how](sender)
+    whole = end.segments
+    behind = range(5, len(whole))
+    lost = [set(some) for count in range(1, len(behind) + 1) for some in combinations(behind, count)]
+    for gone in [set[int](), *lost, *(set(range(first, len(whole))) for first in range(5))]:
+        left = Talk(segments=[one for number, one in enumerate(whole) if number not in gone])
+        assert [one.evidence for one in left.analyze().handshakes if one.facts is None] == [], gone

@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from analyzer.net.rows import RST
-from analyzer.results import Evidence
-from analyzer.tls.follower import Follower
-from analyzer.tls.preambles import begins_tls
+from analyzer.net.rows import ACK, FIN, RST
+from analyzer.results import Evidence, Sender
+from analyzer.tls.follower import Follower, Mark
+from analyzer.tls.preambles import Prologue, begins_tls
 
 TLS_PORTS = frozenset((443, 465, 563, 636, 853, 989, 990, 992, 993, 994, 995, 2376, 5061, 5671, 6443, 6514, 6697))
 TLS_PORTS |= frozenset((8443, 8883, 9443))
@@ -25,14 +25,17 @@ class Attempt:
 
 
 def attempt(follower: Follower) -> Attempt | None:
-    """What a connection without a session shows; None where nothing speaks of TLS."""
-    prologue, client = follower.beginning.prologue, follower.beginning.opener
+    """What a connection without a handshake shows; None where nothing speaks of TLS."""
+    beginning = follower.beginning
+    prologue, client = beginning.prologue, beginning.opener
+    if follower.session is not None:
+        return _not_begun(follower, prologue, follower.session.client_direction) if prologue is not None else None
     if prologue is not None and prologue.state == "refused":
         direction = client if client is not None else 0
         says = prologue.preambles[-1].says
         return Attempt(direction, True, Evidence(follower.first_frame, "server", None, says))
     asked = prologue.preambles[-1] if prologue is not None and prologue.preambles else None
-    if asked is not None and asked.state == "waiting" and follower.beginning.lacking is not None:
+    if asked is not None and asked.state == "waiting" and beginning.lacking is not None:
         return None  # what is missing may have been the rest of the header, or the answer
     if asked is not None and asked.state == "waiting" and asked.asked:
         if not follower.closings:
@@ -41,8 +44,7 @@ def attempt(follower: Follower) -> Attempt | None:
         return Attempt(client if client is not None else 0, True, Evidence(follower.first_frame, "client", None, says))
     if client is None:
         return None
-    heads = follower.beginning.heads
-    sent, answered = heads[client], heads[1 - client]
+    sent, answered = beginning.heads[client], beginning.heads[1 - client]
     if sent:
         return _plaintext(follower, client, sent, answered)
     if answered:
@@ -55,6 +57,31 @@ def attempt(follower: Follower) -> Attempt | None:
         says = f"The server did not answer ({len(follower.openings)} SYNs sent)."
         return Attempt(client, False, Evidence(follower.openings[0].frame, "client", None, says))
     return None
+
+
+def _not_begun(follower: Follower, prologue: Prologue, client: int) -> Attempt | None:
+    """TLS was agreed on in clear, and then the connection was closed: by a probe, or by who changed its mind."""
+    agreed, closing = prologue.preambles[-1] if prologue.preambles else None, next(iter(follower.closings), None)
+    if agreed is None or agreed.state != "tls" or agreed.tunnel or closing is None:
+        return None
+    if not _said_no_more(follower, closing, client, prologue.client):
+        return None
+    who: Sender = "client" if closing.direction == client else "server"
+    how = "reset the connection (RST)" if closing.flags & RST else "closed the connection (FIN)"
+    says = f"{agreed.says.removesuffix('.')}; then the {who} {how}, before any ClientHello."
+    return Attempt(client, True, Evidence(closing.frame, who, None, says))
+
+
+def _said_no_more(follower: Follower, closing: Mark, client: int, end: int) -> bool:
+    """Whether the client sent nothing behind `end` until `closing`, and the capture does not merely lack it."""
+    stream, initial = follower.streams[client], follower.connection.initial_sequence[client]
+    # The stream goes as far as the client's FIN and the server's acknowledgments say.
+    if stream is None or stream.next != end or initial is None:
+        return False
+    if closing.direction != client and not closing.flags & (FIN | ACK):
+        return False  # such an RST answers a segment (RFC 9293, section 3.5.2), and does not say which one
+    resets = (mark for mark in follower.closings if mark.direction == client and mark.flags & RST)
+    return all((mark.sequence - initial - 1 - end) % 2**32 <= 1 for mark in resets)  # 1: behind a FIN
 
 
 def _plaintext(follower: Follower, client: int, sent: bytes, answered: bytes) -> Attempt | None:

@@ -27,7 +27,9 @@ def judge(case: Case) -> Judgment | None:
     below = case.carrier
     if case.facts is not None:
         return _datagrams(case, case.facts)
-    if below is None or any(mark.kind == "syn-ack" for mark in below.openings) or any(below.heads.values()):
+    if below is None or any(mark.kind == "syn-ack" for mark in below.openings):
+        return None
+    if any(below.heads.values()) or below.preambles:
         return None
     reset = below.closed("server", "rst")
     if reset is None:

@@ -30,7 +30,7 @@ def judge(case: Case) -> Judgment | None:
     if below is None or any(mark.sender == "server" for mark in (*below.openings, *below.closings)):
         return None
     syns = [mark for mark in below.openings if mark.kind == "syn"]
-    if not syns or any(below.heads.values()):
+    if not syns or any(below.heads.values()) or below.preambles:
         return None
     server, seconds = case.report.server, (syns[-1].time - syns[0].time) / 1e9
     count = f"{len(syns)} SYNs within {seconds:.0f} s" if len(syns) > 1 else "1 SYN"

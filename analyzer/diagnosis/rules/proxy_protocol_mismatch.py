@@ -33,7 +33,10 @@ def judge(case: Case) -> Judgment | None:
     expected = [o for o in case.around.established_of_server(case.report) if _NAME in (o.preamble or "")]
     plain = [o for o in case.around.established_of_server(case.report) if o.preamble is None]
     silent = ending.how in ("fin", "rst") and not case.head["server"]
+    last = case.carrier.preambles[-1] if case.carrier and case.carrier.preambles else None
     if _NAME in preamble:
+        if case.facts is None and last is not None and last.name != _NAME and last.state == "tls":
+            return None  # the server took the header, and agreed to TLS behind it
         if not (silent or case.head["server"] or ending.alert == "unexpected_message") or expected:
             return None
         header = f"The connection of {case.report.client.ip} to {case.report.server} begins with a PROXY header"

@@ -56,12 +56,55 @@ def test_a_login_that_fails_does_not_end_the_prologue(case: str) -> None:
 
 
 def test_a_login_of_several_lines_ends_it_when_it_succeeds() -> None:
-    *before, last = cuts([*LOGIN, *NAME, (S, b"235 2.7.0 Logged in.\r\n")])
+    *before, last = cuts([*LOGIN, *NAME, (S, b"235 2.7.0 Logged in.\r\n"), (C, b"NOOP\r\n")])
     assert {found.state for cut in before if (found := recognize(*cut))} == {"waiting"}
     preamble = recognize(*last)
     assert preamble is not None
     assert (preamble.name, preamble.state) == ("smtp", "other")
     assert "accepted AUTH" in preamble.says
+
+
+LOGINS: dict[str, list[Turn]] = {
+    "smtp": [*ESMTP[:3], (C, b"AUTH PLAIN AGEAYg==\r\n"), (S, b"235 in\r\n"), (C, b"STARTTLS\r\n")],
+    "imap": [(S, b"* OK x\r\n"), (C, b"1 LOGIN eva x\r\n"), (S, b"1 OK in\r\n"), (C, b"2 STARTTLS\r\n")],
+    "pop3": [
+        (S, b"+OK x\r\n"),
+        (C, b"USER a\r\n"),
+        (S, b"+OK\r\n"),
+        (C, b"PASS b\r\n"),
+        (S, b"+OK\r\n"),
+        (C, b"STLS\r\n"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "answer"), [("smtp", b"503 too late\r\n"), ("imap", b"2 BAD late\r\n"), ("pop3", b"-ERR late\r\n")]
+)
+def test_a_request_behind_a_login_may_be_refused(case: str, answer: bytes) -> None:
+    *before, last = cuts([*LOGINS[case], (S, answer)])
+    assert {found.state for cut in before if (found := recognize(*cut))} == {"waiting"}
+    preamble = recognize(*last)
+    assert preamble is not None
+    assert (preamble.name, preamble.state) == (case, "refused")
+    assert "late" in preamble.says
+
+
+@pytest.mark.parametrize(
+    ("case", "answer"), [("smtp", b"220 go\r\n"), ("imap", b"2 OK go\r\n"), ("pop3", b"+OK go\r\n")]
+)
+def test_a_request_behind_a_login_may_be_granted(case: str, answer: bytes) -> None:
+    client, server = turns(*LOGINS[case], (S, answer))
+    prologue = follow(client + HELLO, server + SERVER_HELLO)
+    assert (prologue.name, prologue.state) == (case, "tls")
+    assert (prologue.client, prologue.server) == (len(client), len(server))
+
+
+@pytest.mark.parametrize("case", LOGINS)
+@pytest.mark.parametrize("more", [b"NOOP\r\nSTARTTLS\r\n", b"\0\1\2", b"x" * 10_000])
+def test_no_request_is_waited_for_when_something_else_comes_behind_a_login(case: str, more: bytes) -> None:
+    client, server = turns(*LOGINS[case][:-1], (C, more))
+    assert follow(client, server).is_settled
 
 
 def test_starttls_with_a_parameter_is_refused_as_the_rfc_says() -> None:
@@ -83,12 +126,12 @@ def test_no_success_is_taken_for_the_refusal() -> None:
 
 
 GOES_ON: dict[str, list[Turn]] = {
-    "smtp": [(C, b"MAIL FROM:<a@b>\r\n"), (S, b"250 ok\r\n")],
-    "imap": [(C, b"2 LOGIN eva x\r\n"), (S, b"2 OK in\r\n")],
-    "pop3": [(C, b"PASS x\r\n"), (S, b"+OK in\r\n")],
-    "ftp": [(C, b"PASS x\r\n"), (S, b"230 in\r\n")],
-    "nntp": [(C, b"GROUP a.b\r\n"), (S, b"211 0 0 0 a.b\r\n")],
-    "managesieve": [(C, b'AUTHENTICATE "PLAIN" "AGEAYg=="\r\n'), (S, b"OK\r\n")],
+    "smtp": [(C, b"MAIL FROM:<a@b>\r\n"), (S, b"250 ok\r\n"), (C, b"RCPT TO:<a@b>\r\n")],
+    "imap": [(C, b"2 LOGIN eva x\r\n"), (S, b"2 OK in\r\n"), (C, b"3 SELECT INBOX\r\n")],
+    "pop3": [(C, b"PASS x\r\n"), (S, b"+OK in\r\n"), (C, b"STAT\r\n")],
+    "ftp": [(C, b"PASS x\r\n"), (S, b"230 in\r\n"), (C, b"PWD\r\n")],
+    "nntp": [(C, b"GROUP a.b\r\n"), (S, b"211 0 0 0 a.b\r\n"), (C, b"NEXT\r\n")],
+    "managesieve": [(C, b'AUTHENTICATE "PLAIN" "AGEAYg=="\r\n'), (S, b"OK\r\n"), (C, b"LISTSCRIPTS\r\n")],
     "irc": [(C, b"NICK a\r\nUSER a 0 * :a\r\n"), (S, b":irc.x 001 a :Welcome\r\n")],
     "ldap": [(C, SEARCH), (S, SEARCHED)],
     "xmpp": [(C, b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGE=</auth>")],

@@ -57,7 +57,7 @@ class Dialogue:
     accepts: frozenset[bytes]
     """Reply words that grant it."""
     leaves: re.Pattern[bytes]
-    """Commands that, once they succeed, commit the session to clear text."""
+    """Commands that, once they succeed, commit the session to clear text, unless the next one asks for TLS."""
     reply: re.Pattern[bytes] = NUMERIC_REPLY
     """One whole reply, with the groups `tag` and `word`."""
     tagged: bool = False
@@ -72,6 +72,7 @@ def converse(dialogue: Dialogue, client: bytes, server: bytes) -> Preamble | Non
     closing = last if last and _grants(dialogue, last) and begins_tls(server[last.end() :]) else None
     identified = dialogue.opens.match(client)
     refusal: Preamble | None = None
+    in_clear: Preamble | None = None
     pattern = _TAGGED if dialogue.tagged else _COMMAND
     request = ""
     left = b""
@@ -83,6 +84,8 @@ def converse(dialogue: Dialogue, client: bytes, server: bytes) -> Preamble | Non
             says = f"The session goes on in clear: none of {_MOST_COMMANDS} commands led to TLS."
             return _in_clear(refusal, Preamble(dialogue.name, "other", position, 0, says))
         asks = dialogue.asks.match(command["line"])
+        if in_clear and not asks:
+            return _in_clear(refusal, in_clear)
         if asks and closing and begins_tls(client[position : position + 5]) is not False:
             return _accepted(dialogue, command, closing)
         queue = replies.get(command["tag"] or b"")
@@ -102,9 +105,12 @@ def converse(dialogue: Dialogue, client: bytes, server: bytes) -> Preamble | Non
             left = left or _leaving(dialogue, command)
             if left and identified and _DONE.match(reply["word"]):
                 says = f"The session goes on in clear: the server accepted {quote(left).upper()} without TLS."
-                return _in_clear(refusal, Preamble(dialogue.name, "other", position, reply.end(), says))
+                in_clear = Preamble(dialogue.name, "other", position, reply.end(), says)
             if not _GOES_ON.match(reply["word"]):
                 left = b""
+    if in_clear and not _FIRST_LINE.match(client, position):
+        return _in_clear(refusal, in_clear)
+    # Behind a login, too, the next command may ask.
     return refusal or waiting(dialogue.name, asked, request)
 
 

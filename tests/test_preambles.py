@@ -367,6 +367,14 @@ def test_goes_on_in_clear(case: str) -> None:
         assert early.state in ("waiting", "other")
 
 
+@pytest.mark.parametrize("case", ["smtp", "imap", "pop3", "ftp", "irc", "xmpp"])
+def test_what_is_settled_no_later_request_changes(case: str) -> None:
+    """So it does not matter how much had arrived when it was looked at first."""
+    found = [follow(*cut) for cut in cuts([*IN_CLEAR[case], *ACCEPTED[case][-2:]])]
+    settled = [(one.state, one.preambles[-1].says) for one in found if one.is_settled]
+    assert set(settled) == {(found[-1].state, found[-1].preambles[-1].says)}
+
+
 @pytest.mark.parametrize(
     ("client", "server"),
     [

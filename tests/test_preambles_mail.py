@@ -107,6 +107,18 @@ def test_no_request_is_waited_for_when_something_else_comes_behind_a_login(case:
     assert follow(client, server).is_settled
 
 
+def test_who_registers_before_tls_may_still_ask_for_it() -> None:
+    """XEP-0077."""
+    opened, greeted, features, asks = ACCEPTED["xmpp"][:4]
+    register = (C, b"<iq type='get' id='r'><query xmlns='jabber:iq:register'/></iq>")
+    early = recognize(*turns(opened, greeted, features, register))
+    assert early is not None
+    assert early.state == "waiting"
+    preamble = recognize(*turns(opened, greeted, features, register, asks, REFUSED["xmpp"][0][-1]))
+    assert preamble is not None
+    assert preamble.state == "refused"
+
+
 def test_starttls_with_a_parameter_is_refused_as_the_rfc_says() -> None:
     preamble = recognize(*turns(*ESMTP[:3], (C, b"STARTTLS now\r\n"), (S, b"501 5.5.4 Syntax: STARTTLS\r\n")))
     assert preamble is not None

@@ -17,17 +17,20 @@ _GRANTS = re.compile(rb"<(?:[\w.-]{1,32}:)?proceed\b[^<>]{0,256}(?:/>|>\s{0,64}<
 _DECLINES = re.compile(rb"<(?:[\w.-]{1,32}:)?failure\b[^<>]{0,256}xmpp-tls|<stream:error\b|</stream:stream")
 _IS_SERVER = b"<stream:features"
 _GOES_ON = re.compile(rb"<(?:auth|iq|message|presence|handshake|db:result|db:verify)\b")
+_LEAVES = re.compile(rb"<(?:auth|message|presence|handshake|db:result|db:verify)\b")
+"""What comes behind TLS, if that is to come; a client may register before (XEP-0077)."""
 
 
 def recognize(client: bytes, server: bytes) -> Preamble | None:
     """Judge the first bytes of both directions."""
     if not _is_stream(client) or not _is_stream(server) or _IS_SERVER in client:
         return None
-    asked = _ASKS.search(client)
-    if not asked:
-        on = _GOES_ON.search(client)
+    asked, left = _ASKS.search(client), _LEAVES.search(client)
+    if left and (not asked or left.start() < asked.start()):
         says = "The client goes on without asking for TLS."
-        return Preamble("xmpp", "other", on.start(), len(server), says) if on else waiting("xmpp")
+        return Preamble("xmpp", "other", left.start(), len(server), says)
+    if not asked:
+        return waiting("xmpp")
     if granted := _GRANTS.search(server):
         says = "The client sent <starttls/> and the server answered <proceed/>."
         return Preamble("xmpp", "tls", asked.end(), granted.end(), says)

@@ -91,11 +91,11 @@ class Assembler:
         Those that resume a session are without a verdict until they are linked.
         """
         session, stream = follower.session, self._stream(follower)
+        self._open.pop(follower, None)
         if session is not None and session.handshakes:
             handshakes = session.handshakes[follower.reported :]
             reports = [self._report(follower, stream, handshake) for handshake in handshakes]
             follower.reported += len(reports)
-            self._open.pop(follower, None)
             for handshake in session.handshakes:
                 if handshake.decryption is not None:
                     handshake.decryption.forget()

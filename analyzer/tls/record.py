@@ -416,7 +416,8 @@ def jump(stretch: Stretch, position: int) -> tuple[int, int]:
     at, end = position - stretch.shift, stretch.end - stretch.shift
     row, count = stretch.first, 0
     while at + HEADER <= end:
-        row = bisect_right(total, at, row, behind) - 1
+        near = row + _NEAR
+        row = bisect_right(total, at, row, near if near < behind and total[near] > at else behind) - 1
         within = at - total[row]
         if within + HEADER > captured[row]:
             break
@@ -429,6 +430,8 @@ def jump(stretch: Stretch, position: int) -> tuple[int, int]:
     return at + stretch.shift, count
 
 
+_NEAR = 16
+"""The next record begins within so many segments, as a rule."""
 _LEAST_PROTECTED = 9
 """Bytes of a record that something can be opened of: a content type and the shortest tag."""
 _LOSSES = 64

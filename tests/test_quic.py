@@ -300,6 +300,34 @@ def test_a_retry_changes_the_keys() -> None:
     assert len(lacking) == 1 and lacking[0].cipher_suite is not None, "the capture may lack the Retry"
 
 
+@pytest.mark.parametrize("followed", [b"retry-id", b"retry-2!"])
+@pytest.mark.parametrize("late", [True, False])
+def test_of_two_retries_the_client_follows_the_one_that_reaches_it_first(followed: bytes, late: bool) -> None:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    made = Connection().hello()
+    hello = made.exchange.datagrams[0]
+    made.exchange.datagrams.append(replace(hello, time=hello.time + 10**8))
+    key, nonce = VERSIONS[V1].retry or (b"", b"")
+    for identity in (b"retry-id", b"retry-2!"):
+        data = made.long(RETRY_TYPE, made.client_id, identity) + b"token"
+        made.send("server", data + AESGCM(key).encrypt(nonce, b"", vector(1, made.first_id) + data))
+    made.rekey(followed)
+    made.token, made.answered = b"token", False
+    made.offsets.clear()
+    made.transcript = b""
+    made.hello()
+    if late:
+        made.exchange.datagrams.append(replace(hello, time=made.exchange.datagrams[-1].time))
+    made.send("server", made.answer(), made.packet("server", HANDSHAKE, made.server_flight()))
+    made.send("client", made.packet("client", HANDSHAKE, made.client_flight())).confirm()
+    reports = made.analyze(keys=True).handshakes
+    assert [(one.outcome, one.first_frame, one.cipher_suite is None) for one in reports] == [("established", 1, False)]
+    facts = reports[0].facts
+    assert facts is not None and facts.quic is not None
+    assert facts.quic.retried == (3 if followed == b"retry-id" else 4)
+
+
 def test_what_the_client_sent_before_a_retry_came_begins_nothing() -> None:
     made = Connection()
     offer = ((16, vector(2, vector(1, b"h3"))), (57, b"\x01\x04\x80\x00\xea\x60"), (99, bytes(1500)))

@@ -60,15 +60,21 @@ class Connection:
         """The client's connection id."""
         self.answers = False
         """The client has sent Handshake packets."""
-        self.left = self.destination = b""
-        """The id to which the client wrote before a Retry, and that of now."""
+        self.destination = self.first_destination = destination
+        """The id to which the client writes, and that of its first packet, which Retries answer."""
+        self.left: set[bytes] = set()
+        """Those to which it wrote before."""
+        self.retries: dict[bytes, int] = {}
+        """Ids that the server's Retries name, and their frames."""
         self.restarted = False
         """The client begins anew, as it was told to."""
         self.begin(version, destination, keys)
 
     def begin(self, version: int, destination: bytes, keys: InitialKeys) -> None:
         """Initial packets have these keys, anew after a Retry (RFC 9001, section 5.2)."""
-        self.left, self.destination = self.destination, destination
+        self.left.add(self.destination)
+        self.left.discard(destination)
+        self.destination = destination
         self._initial = {version: keys}
         self.restart()
 

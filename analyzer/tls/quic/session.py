@@ -39,6 +39,7 @@ _FATAL = 2
 """The level of all alerts in QUIC (RFC 9001, section 4.8)."""
 _MOST_SEEN = 512
 _MOST_CLOSED = 32
+_MOST_RETRIES = 16
 _MOST_REPEATED = 64
 _MOST_PACKETS = 16
 """So many packets of a datagram are read: there are four levels, and few send two packets of one (section 12.2)."""
@@ -197,7 +198,7 @@ class QuicSession:
 
     def _initial(self, datagram: Datagram, packet: Packet, *, is_first: bool) -> bool:
         connection, direction = self._connection, datagram.direction
-        if connection is not None and connection.left and packet.destination == connection.left:
+        if connection is not None and packet.destination in connection.left:
             return True  # sent before the Retry came: a hello may take several datagrams
         tried = self._is_tried("initial", datagram.frame)
         opened = connection.open_initial(direction, packet) if connection is not None and tried else None
@@ -240,9 +241,12 @@ class QuicSession:
         return opened
 
     def _is_retried(self, current: Connection, datagram: Datagram, packet: Packet, opened: Opened) -> bool:
-        """Whether it is the same ClientHello again, behind a Retry that the capture lacks."""
+        """Whether it is the same ClientHello again, behind a Retry that is not the first, or that the capture lacks."""
         if current.handshake.sender(datagram.direction) != "client" or not packet.token:
             return False
+        if packet.destination in current.retries and current.handshake.server_hello is None:
+            current.quic.retried = current.retries[packet.destination]
+            return True
         stream = current.sides[datagram.direction].streams.get("initial")
         parts = [frame for frame in frames(opened.payload) if isinstance(frame, Crypto)]
         answered = current.handshake.server_hello is not None or stream is None
@@ -252,10 +256,15 @@ class QuicSession:
         """The server wants the client to prove its address, or speaks other versions."""
         quic = connection.quic
         if packet.kind == "retry":
+            # A server that got the first packet twice answers twice; the client follows the one that reaches it first
+            # (RFC 9000, section 17.2.5.2), which its next packet tells.
             version = VERSIONS[packet.version]
-            if quic.retried is None and is_genuine_retry(packet, connection.destination, version):
-                quic.retried = datagram.frame
-                connection.begin(packet.version, packet.source, InitialKeys(packet.source, version))
+            known = packet.source in connection.retries or len(connection.retries) >= _MOST_RETRIES
+            if not known and is_genuine_retry(packet, connection.first_destination, version):
+                connection.retries[packet.source] = datagram.frame
+                if quic.retried is None:
+                    quic.retried = datagram.frame
+                    connection.begin(packet.version, packet.source, InitialKeys(packet.source, version))
             return
         answers = (packet.source, packet.destination) == (connection.destination, connection.source)
         if answers and quic.refused is None and quic.version not in packet.versions:

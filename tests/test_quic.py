@@ -515,6 +515,35 @@ def test_what_the_server_had_sent_before_and_comes_late_is_not_taken_for_going_o
     assert made.report(keys=True).outcome == "failed"
 
 
+@pytest.mark.parametrize("order", ["lost", "late"])
+def test_both_sides_go_on_though_the_clients_flight_is_lost_or_comes_late(order: str) -> None:
+    made = Connection().whole(asks=True, certificates=(LEAF,)).talk()
+    names = ["client hello", "server", "client acknowledges", "client flight", "server confirms", "client data"]
+    at, data = names.index("client flight"), names.index("client data")
+    if order == "late":
+        datagrams = made.exchange.datagrams
+        datagrams[at], datagrams[data] = (
+            replace(datagrams[i], time=datagrams[j].time) for i, j in ((data, at), (at, data))
+        )
+        report = made.report()
+    else:
+        [report] = without(made.exchange, at).analyze().handshakes
+    assert (report.outcome, report.outcome_basis, report.authentication) == ("established", "inferred", "undetermined")
+
+
+def test_what_came_before_packets_of_another_size_was_no_close() -> None:
+    made = Connection().handshake(asks=True, certificates=(LEAF,))
+    made.send("client", made.packet("client", SHORT, stream(bytes(30))))
+    made.send("server", made.packet("server", SHORT, stream(bytes(1000))))
+    made.send("client", made.packet("client", SHORT, ACK))
+    made.send("server", made.packet("server", SHORT, stream(bytes(500))))
+    made.send("server", made.packet("server", SHORT, stream(bytes(90))))
+    assert made.report().outcome == "incomplete", "two, and what may be a close"
+    made.send("server", made.packet("server", SHORT, stream(bytes(20))))
+    report = made.report()
+    assert (report.outcome, report.outcome_basis) == ("established", "inferred")
+
+
 def test_a_server_that_acknowledges_the_clients_data_has_taken_its_certificate() -> None:
     made = Connection().handshake(asks=True, certificates=(LEAF,))
     made.send("client", made.packet("client", SHORT, stream(bytes(30))))

@@ -38,7 +38,7 @@ _ACKNOWLEDGMENTS = 64
 _NUMBERS = range(1, 5)
 """Bytes that a packet number may have."""
 _MORE_THAN_A_CLOSE = 3
-"""So many packets of different sizes, and the client went on after them."""
+"""So many packets of different sizes, and the client went on after them; or after one, and others followed."""
 _APPLICATION_SETTINGS, _SMALLEST_SETTINGS = (17513, 17613), 4 + 2 + 4
 """By these the client's flight may begin with EncryptedExtensions, of so many bytes (draft-vvv-tls-alps)."""
 
@@ -73,10 +73,12 @@ def infer(handshake: Handshake, quic: Quic) -> Inference:
     }
     result.answered = any(sent.sender == "client" and sent.name == "encrypted_handshake" for sent in handshake.sent)
     result.client_finished = done = _last_of_flight(handshake, data["client"])
+    begun = done.frame if done is not None else data["client"][0].frame if data["client"] else None
+    if begun is not None:  # the client sends no data before Finished, though that may be lost, or come later
+        result.accepted = went_on(begun, quic.last_data["client"], data["server"])
     if suite is None or done is None:
         result.because(None, "client", "That the client has finished is not seen: its flight may not be complete.")
         return result
-    result.accepted = went_on(done, quic.last_data["client"], data["server"])
     if handshake.has_hole("client"):
         result.because(done, "client", "The capture lacks a part of the client's packets.")
     else:
@@ -85,7 +87,7 @@ def infer(handshake: Handshake, quic: Quic) -> Inference:
         beside = _bounds(quic, suite, done)
         _judge_client(handshake, suite, packets, beside, done, has_finished, result)
         _name_flight(handshake, done, beside, result)
-    if result.answer == "not-asked" and _replies(done, data["server"]):
+    if result.answer == "not-asked" and _replies(done.frame, data["server"]):
         result.accepted = True  # there was nothing to refuse
     return result
 
@@ -200,17 +202,23 @@ def _may_be_padded(seen: Seen) -> bool:
     return seen.with_initial or seen.datagram >= SMALLEST_FIRST_DATAGRAM
 
 
-def _replies(done: Sent, server: list[Seen]) -> list[Seen]:
-    return [seen for seen in server if seen.frame > done.frame]
+def _replies(flight: int, server: list[Seen]) -> list[Seen]:
+    return [seen for seen in server if seen.frame > flight]
 
 
-def went_on(done: Sent, last_of_client: int, server: list[Seen]) -> bool | None:
+def went_on(flight: int, last_of_client: int, server: list[Seen]) -> bool | None:
     """Whether the server went on behind the client's flight, and the client after that; None: it cannot be told.
 
     A server that refuses a certificate closes the connection, in the same words as often as anything comes, and the
-    client falls silent. What the server had sent before (it may, RFC 9001, section 4.1.1) may come late.
+    client falls silent: what came before packets of another size was no close. What the server had sent before (it
+    may, RFC 9001, section 4.1.1) may come late.
+
+    Args:
+        flight: the frame that shows that the client has finished.
+        last_of_client: that of its last packet of data.
+        server: the packets of data of the server.
     """
-    replies = _replies(done, server)
+    replies = _replies(flight, server)
     answered = {seen.length for seen in replies if seen.frame < last_of_client}
     if len(answered) >= _MORE_THAN_A_CLOSE:
         return True
@@ -219,4 +227,7 @@ def went_on(done: Sent, last_of_client: int, server: list[Seen]) -> bool | None:
     last = len(replies) - 1
     while replies[last - 1].length == replies[last].length:
         last -= 1
-    return True if last_of_client > replies[last].frame else None
+    if last_of_client > replies[last].frame:
+        return True
+    before = {seen.length for seen in replies[:last]}
+    return True if answered and len(before) >= _MORE_THAN_A_CLOSE else None

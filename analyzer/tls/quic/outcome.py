@@ -69,7 +69,7 @@ def _finished(handshake: Handshake, quic: Quic, finished: Sent) -> End:
     """The client has finished; where it presented a certificate, the server may still refuse it."""
     answered = handshake.first("certificate", "client") or handshake.first("compressed_certificate", "client")
     data = [seen for seen in quic.seen if seen.sender == "server" and seen.kind == "1-rtt"]
-    went = answered is None or went_on(finished, quic.last_data["client"], data)
+    went = answered is None or went_on(finished.frame, quic.last_data["client"], data)
     if handshake.first("finished", "server") is None or not went:
         says = "The server's answer to the client's flight is not seen."
         return End("incomplete", None, Evidence(finished.frame, "client", "finished", says), finished)

@@ -288,6 +288,19 @@ def test_whatever_frames_are_missing_no_proof_fails(data: st.DataObject) -> None
         assert "fail" not in {proof.status for proof in report.proofs}
 
 
+@pytest.mark.parametrize("name", FRAMES)
+def test_frames_that_are_cut_make_no_other_verdict(name: str) -> None:
+    whole = {
+        one.place: one.authentication for one in api.analyze(str(CAPTURES / name), keylog=keys_of(name)).handshakes
+    }
+    for length in range(80, max(len(data) for _, _, data, _, _ in FRAMES[name]), 37):
+        kept = [Frame(data[:length], time, len(data)) for _, time, data, _, _ in FRAMES[name]]
+        capture = pcap(kept, nanoseconds=True, link_type=FRAMES[name][0][4])
+        for report in api.analyze(capture, trust="none", keylog=keys_of(name)).handshakes:
+            assert report.authentication in (whole[report.place], "undetermined"), f"{length} bytes a frame"
+            assert "fail" not in {proof.status for proof in report.proofs}, f"{length} bytes a frame"
+
+
 def test_secrets_of_one_direction_read_that_direction() -> None:
     log = KeyLog()
     log.read(line for line in keys_of("mutual-tls13.pcap").read_bytes().splitlines() if line.startswith(b"SERVER"))

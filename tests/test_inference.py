@@ -266,6 +266,13 @@ def test_a_client_that_leaves_first_does_not_show_whether_it_was_accepted() -> N
     assert verdict(tls13(ASKS, [*PRESENTS, 19]).fin("server")) == ("mutual", "incomplete")
 
 
+def test_a_short_request_is_no_farewell_of_a_client_that_does_not_pad() -> None:
+    plain = tls13(ASKS, [25, 69], ("client", [35]), ("server", [19])).fin("server")
+    assert verdict(plain) == ("requested-not-provided", "failed")
+    padding = tls13(ASKS, [41, 85], ("client", [35]), ("server", [19])).fin("server")
+    assert verdict(padding) == ("requested-not-provided", "incomplete")
+
+
 def test_a_farewell_is_no_refusal() -> None:
     """A health check: the client finishes and closes; a server without tickets answers with close_notify alone."""
     assert verdict(tls13(ASKS_NOT, [69], ("client", [19]), ("server", [19])).fin("server")) == NOT_ASKED
@@ -452,6 +459,15 @@ def test_the_context_of_a_later_request_is_of_any_length(context: int) -> None:
     assert tls13(ASKS_NOT, [69], *declined, hello=hello).report.authentication == "undetermined"
     unasked = [("client", [120, 25 + context, 69]), ("server", [200])]
     assert verdict(tls13(ASKS_NOT, [69], *unasked, hello=hello)) == NOT_ASKED
+
+
+def test_what_the_server_repeats_within_a_later_answer_does_not_deny_it() -> None:
+    hello = client_hello(LATER)
+    later = ("client", [100]), ("server", [90]), ("client", [1708])
+    assert verdict(tls13(ASKS_NOT, [69], *later, ("client", [281, 69]), hello=hello))[0] == "mutual"
+    assert verdict(tls13(ASKS_NOT, [69], *later, ("server", [25]), ("client", [281, 69]), hello=hello))[0] == (
+        "undetermined"
+    )
 
 
 def test_a_packed_answer_to_a_later_request_may_be_data() -> None:

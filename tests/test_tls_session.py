@@ -100,6 +100,19 @@ def test_a_capture_may_begin_late() -> None:
     assert (later.client.port, later.authentication) == (50000, "mutual")
 
 
+def test_a_capture_that_begins_with_change_cipher_spec_holds_nothing_in_clear() -> None:
+    encrypted = record(HANDSHAKE, b"\1" + b"\x50" * 39)
+    report = Talk().send("client", CCS + encrypted).send("server", CCS + encrypted).analyze()
+    assert (report.handshakes, [issue.code for issue in report.issues]) == ([], [])
+
+
+@pytest.mark.parametrize("sender", ["client", "server"])
+def test_a_hello_behind_a_change_cipher_spec_is_read_where_the_capture_begins_there(sender: str) -> None:
+    hello = handshake(client_hello() if sender == "client" else server_hello())
+    [report] = Talk().send(sender, CCS + hello).analyze().handshakes
+    assert names(report) == [f"{sender} {sender}_hello"]
+
+
 def test_a_connection_of_data_alone_is_no_handshake() -> None:
     talk = Talk().send("client", protected(100, 200)).send("server", protected(300))
     assert talk.analyze().handshakes == []
@@ -121,6 +134,13 @@ def test_two_hellos_around_a_retry_are_one_handshake() -> None:
     assert [name for name in names(report) if "hello" in name] == [
         *("client client_hello", "server hello_retry_request", "client client_hello", "server server_hello"),
     ]
+
+
+def test_a_hello_that_comes_late_behind_a_loss_is_what_the_server_has_answered() -> None:
+    talk = Talk().open().lose("client", handshake(client_hello()))
+    talk.send("server", handshake(server_hello(random=RETRY)) + CCS)
+    talk.send("client", CCS + handshake(client_hello((21, bytes(9))))).send("server", handshake(server_hello()))
+    assert talk.report.server_name == "service.example.com"
 
 
 def test_a_hello_behind_a_finished_handshake_begins_another() -> None:

@@ -150,8 +150,11 @@ def _judge_unanswered(handshake: Handshake, verdict: Verdict, basis: Basis) -> N
     elif went_on is not None or handshake.has_hole("client"):
         verdict.because(None, "client", "The capture lacks the place where the client's Certificate would be.")
     else:
-        ended = bool(handshake.closings) or any(alert.fatal for alert in handshake.alerts)
-        verdict.presented = False if ended and not handshake.has_hole() else None
+        # Where only the server closes, what the client had sent may not have arrived.
+        closed = any(who == "client" for who, *_ in handshake.closings)
+        ended = closed or any(alert.fatal for alert in handshake.alerts)
+        is_whole = not handshake.has_hole() and "client" not in handshake.unfinished
+        verdict.presented = False if ended and is_whole else None
         verdict.because(None, "client", "The handshake stopped before the client answered the request.")
 
 

@@ -138,6 +138,8 @@ class Handshake:
     alerts: list[Alert] = field(default_factory=list)
     holes: list[tuple[Sender, Hole]] = field(default_factory=list)
     """Where the capture lacks records."""
+    unfinished: frozenset[Sender] = frozenset()
+    """Whose last record has begun and is not there to its end."""
     client_hello: messages.ClientHello | None = None
     """The last one: what the ServerHello answers."""
     hello_retry_request: messages.ServerHello | None = None

@@ -23,6 +23,7 @@ _FROM_SERVER = frozenset(
         "new_session_ticket",
     )
 )
+_HELLOS = (b"\1", b"\2")
 _CLIENT_HELLO = b"\x01"
 _HANDSHAKE_HEADER = 4
 _DEFAULT_VERSION = 0x0303
@@ -104,9 +105,11 @@ class Session:
 
     def finish(self) -> None:
         """No more records will come: a ClientHello that was cut off is a handshake all the same."""
-        for side in self._sides:
+        for direction, side in enumerate(self._sides):
             if side.reader.overflowed is not None:
                 self.exceeded.setdefault("handshake-records", side.reader.overflowed)
+            if self._current is not None and side.reader.unfinished is not None:
+                self._current.unfinished |= {self._current.sender(direction)}
         if not self.handshakes:
             for direction, side in enumerate(self._sides):
                 begun = side.reader.unfinished
@@ -118,7 +121,7 @@ class Session:
 
     def _handshake_record(self, event: Record) -> None:
         side = self._sides[event.direction]
-        if side.encrypted and not (side.doubtful and _is_client_hello(event.fragment)):
+        if side.encrypted and not (side.doubtful and _is_hello(event.fragment)):
             if not self._open_record(event):
                 self._encrypted(event)
         elif event.fragment is None:
@@ -248,16 +251,18 @@ class Session:
         current.application_data[sender] += 1
         if current.is_tls13 or current.application_data[sender] <= FIRST_RECORDS:
             if not self._open_record(event):
+                if event.lost is not None and current.first("finished", sender) is None:
+                    current.lose(sender, Hole(event.direction, event.frame, event.lost))  # keys would have told
                 self._append(current, event, "application_data")
         elif self._decryptor is not None:
             self._decryptor.pass_over(event)
 
     def _change_cipher_spec(self, event: Record) -> None:
-        current = self._current
+        current, side = self._current, self._sides[event.direction]
         if current is None:
             self.stray += 1
+            side.encrypted = side.doubtful = True
             return
-        side = self._sides[event.direction]
         self._append(current, event, "change_cipher_spec", "cleartext", event.fragment or b"")
         side.pending = b""
         if not current.is_tls13:
@@ -379,7 +384,8 @@ def _begins_another(current: Handshake, name: str, protection: Protection) -> bo
     if name != "client_hello":
         return False
     if current.server_hello is not None:
-        return True
+        # One that came late, behind what the capture lacks of the client, is what the server has answered.
+        return current.client_hello is not None or not current.has_hole("client")
     if current.client_hello is None:  # it may be the answer to a HelloRetryRequest whose own hello is not seen
         return current.hello_retry_request is None and any(sent.name != "hello_request" for sent in current.sent)
     # Neither the answer to a HelloRetryRequest, nor a repetition.
@@ -391,6 +397,11 @@ def _legacy(version: int) -> int:
     return version if 0x0300 <= version <= 0x0303 else _DEFAULT_VERSION
 
 
-def _is_client_hello(fragment: bytes | None) -> bool:
-    """Whether a record holds just a ClientHello."""
-    return fragment is not None and fragment[:1] == _CLIENT_HELLO and int.from_bytes(fragment[1:4]) == len(fragment) - 4
+def _is_hello(fragment: bytes | None) -> bool:
+    """Whether a record holds just a ClientHello or ServerHello."""
+    return (
+        fragment is not None
+        and fragment[:1] in _HELLOS
+        and int.from_bytes(fragment[1:4]) == len(fragment) - 4
+        and fragment[4:5] == b"\3"
+    )

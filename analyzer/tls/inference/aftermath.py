@@ -41,7 +41,7 @@ def judge_acceptance(
     only_alerts = all(sent.length in alerts for _, sent in later)
     if first.length not in alerts:
         result.accepted = True
-    elif only_alerts and not lost and not _client_left(handshake, client, done, index, alerts):
+    elif only_alerts and not lost and not _client_left(handshake, client, done, index, sizes):
         waited = first.time - handshake.sent[done].time
         if waited > PATIENCE:
             says = f"The server's first record behind the client's flight is an alert ({first.length})"
@@ -76,8 +76,10 @@ def _go_on(server: Records, client: Records, sizes: Expected) -> bool:
     return request is not None and any(i > request for i in replies)
 
 
-def _client_left(handshake: Handshake, client: Records, done: int, index: int, alerts: frozenset[int]) -> bool:
+def _client_left(handshake: Handshake, client: Records, done: int, index: int, sizes: Expected) -> bool:
     """Whether the client closed before the server's alert, which then is but the answer to that."""
+    own = sizes.finished.get(handshake.sent[done].length)
+    alerts = sizes.alerts if own is None else {own.alert}  # a Finished alone tells whether the client pads its records
     if any(done < i < index and sent.length in alerts for i, sent in client):
         return True
     begin, end = handshake.sent[done].frame, handshake.sent[index].frame
@@ -106,9 +108,14 @@ def judge_afterwards(
             len(flight) == 3
             and before - size.of(8) in _SIGNATURES
             and flight[0][1].length >= SMALLEST_CERTIFICATE
-            and _between(server, flight[0][0], index) == 0
             and _between(server, begin, flight[0][0]) > 0
         ):
+            if _between(server, flight[0][0], index) > 0:
+                # Data, perhaps; but what the server sent before comes again within the flight where segments are lost.
+                result.afterwards = "unknown"
+                says = f"Later records ({lengths}) may be a Certificate, a CertificateVerify and Finished."
+                result.because(flight[0][1], "client", says)
+                continue
             result.afterwards = "presented"
             names = ("certificate", "certificate_verify", "finished")
             result.roles.update((i, name) for (i, _), name in zip(flight, names, strict=True))

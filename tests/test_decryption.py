@@ -21,6 +21,7 @@ from analyzer.net.stream import Stretch
 from analyzer.pki.public_keys import PublicKeys
 from analyzer.report.serialize import handshake as serialized
 from analyzer.settings import Limits
+from analyzer.tls.authentication import judge
 from analyzer.tls.handshake import Handshake
 from analyzer.tls.keylog import KeyLog
 from analyzer.tls.keyring import Keyring
@@ -299,6 +300,18 @@ def test_frames_that_are_cut_make_no_other_verdict(name: str) -> None:
         for report in api.analyze(capture, trust="none", keylog=keys_of(name)).handshakes:
             assert report.authentication in (whole[report.place], "undetermined"), f"{length} bytes a frame"
             assert "fail" not in {proof.status for proof in report.proofs}, f"{length} bytes a frame"
+
+
+def test_a_client_whose_certificate_was_cut_did_not_decline() -> None:
+    original = EVENTS["mutual-tls13.pcap"]
+    first = next(at for at, one in enumerate(original) if (one.direction, one.type) == (0, APPLICATION_DATA))
+    lost = replace(original[first], fragment=None, lost="snap-length")
+    [handshake] = session([*original[:first], lost, *original[first + 1 :]], keyring(keys_of("mutual-tls13.pcap")))
+    assert handshake.first("finished", "client") and not handshake.first("certificate", "client")
+    assert handshake.has_hole("client")
+    assert judge(handshake, None).authentication == "mutual", "it has proved that it has the key"
+    handshake.sent = [one for one in handshake.sent if one.name != "certificate_verify"]
+    assert judge(handshake, None).authentication == "undetermined"
 
 
 def test_secrets_of_one_direction_read_that_direction() -> None:

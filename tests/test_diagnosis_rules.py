@@ -44,6 +44,7 @@ from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.engine import RULES, diagnose, situation
 from analyzer.results import HandshakeReport, ProofReport
 from analyzer.tls.carrier import Mark
+from analyzer.tls.handshake import Datagrams, TooLong
 from analyzer.tls.preambles import Preamble
 
 EXPIRED = certificate("service.example.com", not_after="2026-02-01T00:00:00.000000Z")
@@ -126,6 +127,8 @@ PAIRS: dict[str, Pair] = {
     "connection-unanswered": Pair(
         lambda: of(attempt(openings=[SYN, replace(SYN, frame=2, time=START + SECOND)])), lambda: of(attempt())
     ),
+    "packet-too-big": Pair(lambda: of(met("too-long", "unreachable")), lambda: of(met("unreachable"))),
+    "unreachable-during-handshake": Pair(lambda: of(met("unreachable")), lambda: of(met("unreachable", answers=False))),
     "plaintext-on-tls-port": Pair(
         lambda: of(attempt(sent=b"GET / HTTP/1.1\r\n", answered=b"HTTP/1.1 400 Bad Request")),
         lambda: of(attempt(sent=b"GET / HTTP/1.1\r\n", answered=b"HTTP/1.1 200 OK", port=8080)),
@@ -508,6 +511,21 @@ def closed(code: int) -> HandshakeReport:
     """A server of QUIC closes the connection in answer to the hello."""
     made = Connection().hello()
     return made.send("server", made.packet("server", INITIAL, close(code, reason=b"no"), pad=1200)).report()
+
+
+def met(*errors: str, answers: bool = True) -> HandshakeReport:
+    """A client of DTLS whose packets, the last behind the server's flight, meet with these errors of ICMP."""
+    flight = TLS12_FLIGHT if answers else "wait:1"
+    report = forged(f"{flight} wait:1 C>client_key_exchange", transport="udp", opened=False)
+    assert report.facts is not None
+    below = report.facts.datagrams = Datagrams()
+    below.last_frame = report.facts.sent[-1].frame + len(errors)
+    if "too-long" in errors:
+        below.too_long = TooLong("client", below.last_frame - 1, 1400)
+    if "unreachable" in errors:
+        below.refused = ("client", below.last_frame)
+    report.outcome = "failed"
+    return report
 
 
 def judged(code: str, reports: list[HandshakeReport]) -> object:

@@ -500,10 +500,10 @@ def test_one_hello_without_an_answer_is_merely_incomplete() -> None:
 ENDS = [("192.0.2.10", "198.51.100.7", 1), ("2001:db8::1", "2001:db8::2", 58)]
 
 
-def icmp(exchange: Exchange, type_: int, code: int, protocol: int) -> Frame:
-    """An error of the server's host, which quotes the first datagram."""
-    quoted = exchange.frame(exchange.datagrams[0]).data[:100]
-    error = bytes((type_, code)) + bytes(6) + quoted
+def icmp(exchange: Exchange, type_: int, code: int, protocol: int, *, quotes: int = 0, takes: int = 0) -> Frame:
+    """An error of the server's host, which quotes a datagram."""
+    quoted = exchange.frame(exchange.datagrams[quotes]).data[:100]
+    error = bytes((type_, code)) + bytes(2) + takes.to_bytes(4) + quoted
     ends = ip_address(exchange.server[0]).packed + ip_address(exchange.client[0]).packed
     if protocol == 1:
         head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(error), 1, 0, 64, protocol, 0)
@@ -530,6 +530,52 @@ def test_a_server_that_answers_after_all_was_not_refused() -> None:
     assert report.outcome == "incomplete"
     [report] = api.analyze(capture([*frames, icmp(exchange, 3, 3, 1)]), trust="none").handshakes
     assert report.outcome == "established"
+
+
+def test_a_hello_that_is_refused_late_or_only_at_first_is_no_certain_refusal() -> None:
+    exchange = Exchange()
+    hello = message(CLIENT_HELLO, 0, client_hello())
+    for wait in (1, 2, 4):
+        exchange.send("client", hello).wait(wait * SECOND)
+    frames = [exchange.frame(sent) for sent in exchange.datagrams]
+    said = []
+    for at in (3, 1):
+        error = icmp(exchange, 3, 3, 1, quotes=at - 1)
+        [report] = api.analyze(capture([*frames[:at], error, *frames[at:]]), trust="none").handshakes
+        [found] = report.findings
+        said.append((found.code, found.confidence, "left 2" in found.summary))
+    assert said == [("connection-refused", "likely", True)] * 2
+
+
+@pytest.mark.parametrize(("client", "server", "protocol"), ENDS)
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_side_whose_port_is_closed_in_the_middle(client: str, server: str, protocol: int, side: str) -> None:
+    exchange = hellos(Exchange((client, 50000), (server, 4433))).each("server", *server_flight(asks=True))
+    if side == "server":
+        exchange.each("client", *client_flight(certificates=(LEAF,)))
+    frames = [exchange.frame(sent) for sent in exchange.datagrams]
+    error = icmp(exchange, *((3, 3) if protocol == 1 else (1, 4)), protocol, quotes=-1)
+    [report] = api.analyze(capture([*frames, error]), trust="none").handshakes
+    assert (report.outcome, report.root_cause) == ("failed", "unreachable-during-handshake")
+    assert report.findings[0].summary.startswith(f"The {side} ")
+
+
+@pytest.mark.parametrize(("client", "server", "protocol"), ENDS)
+@pytest.mark.parametrize("takes", [1400, 0])
+def test_a_packet_that_is_too_big_for_a_link(client: str, server: str, protocol: int, takes: int) -> None:
+    exchange = hellos(Exchange((client, 50000), (server, 4433))).each("server", *server_flight(asks=True))
+    exchange.each("client", *client_flight(certificates=(LEAF,)), change_cipher_spec(), finished())
+    frames = [exchange.frame(sent) for sent in exchange.datagrams]
+    too_big, gone = ((3, 4), (3, 3)) if protocol == 1 else ((2, 0), (1, 4))
+    errors = [icmp(exchange, *too_big, protocol, quotes=8, takes=takes), icmp(exchange, *gone, protocol, quotes=7)]
+    [report] = api.analyze(capture([*frames, *errors]), trust="none").handshakes
+    assert (report.outcome, report.root_cause) == ("failed", "packet-too-big")
+    cause = report.findings[0]
+    assert (cause.confidence, "1400" in cause.summary, cause.evidence[0].frame) == ("certain", takes > 0, 14)
+    exchange.each("server", change_cipher_spec(), finished())
+    frames += [exchange.frame(sent) for sent in exchange.datagrams[len(frames) :]]
+    [report] = api.analyze(capture([*frames[:13], errors[0], *frames[13:]]), trust="none").handshakes
+    assert (report.outcome, report.findings) == ("established", []), "smaller ones arrived"
 
 
 def test_an_alert_in_answer_to_the_hello() -> None:

@@ -584,6 +584,16 @@ def test_hellos_without_an_answer_fail_and_one_alone_does_not() -> None:
     assert (report.outcome, report.root_cause) == ("failed", "connection-unanswered")
 
 
+def test_hellos_that_the_capture_cuts_are_unanswered_as_well() -> None:
+    made = Connection().hello()
+    for wait in (1, 2, 4):
+        made.exchange.wait(wait * SECOND)
+        made.send("client", made.packet("client", INITIAL, crypto(made.transcript), pad=1200))
+    cut = [replace(sent, captured=200) for sent in made.exchange.datagrams]
+    [report] = replace(made.exchange, datagrams=cut).analyze().handshakes
+    assert (report.outcome, report.root_cause) == ("failed", "connection-unanswered")
+
+
 def test_a_version_that_the_server_does_not_speak_fails() -> None:
     made = Connection().hello()
     made.send("server", negotiation(made, 0x0A0A0A0A, DRAFT_29))

@@ -60,6 +60,14 @@ class Datagram(NamedTuple):
     """Bytes on the wire; more than `data` where the capture cuts."""
     refused: bool = False
     """Nothing of it is there but an ICMP error that says that nobody took it."""
+    too_long: int = -1
+    """Nothing of it is there but an ICMP error that says that a link takes packets of so many bytes (0: it does not say
+    of how many)."""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether nothing of it is there but an ICMP error."""
+        return self.refused or self.too_long >= 0
 
 
 class Look(NamedTuple):

@@ -41,6 +41,9 @@ class DatagramBatch:
     """Payload bytes on the wire, by the IP (and UDP) length fields; at least `captured`."""
     refused: NDArray[np.bool_]
     """It is only quoted, by an ICMP error that says that nobody took it; never of segments."""
+    too_long: NDArray[np.int64]
+    """It is only quoted, by an ICMP error that says that a link takes packets of so many bytes, or 0 where it does not
+    say of how many; -1 of all others."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -50,7 +53,7 @@ def no_datagrams(buffer: NDArray[np.uint8]) -> DatagramBatch:
     """A batch without any."""
     none = np.zeros(0, np.int64)
     byte, half, port = none.astype(np.uint8), none.astype(np.uint64), none.astype(np.uint16)
-    return DatagramBatch(buffer, none, none, byte, half, half, half, half, port, port, none, none, none, none > 0)
+    return DatagramBatch(buffer, none, none, byte, half, half, half, half, port, port, none, none, none, none > 0, none)
 
 
 @dataclass(slots=True)

@@ -55,6 +55,7 @@ def segments(
         captured=np.clip(carried.end - offset, 0, length),
         length=length,
         refused=np.zeros(len(length), bool),
+        too_long=np.full(len(length), -1),
         sequence=header["sequence"].astype(np.uint32),
         acknowledgment=header["acknowledgment"].astype(np.uint32),
         flags=flags,

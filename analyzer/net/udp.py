@@ -32,6 +32,7 @@ def datagrams(batch: FrameBatch, buffer: NDArray[np.uint8], carried: Payloads) -
         end=np.minimum(carried.end, wire_end),
         wire_end=wire_end,
     )
+    refused, too_long = errors(buffer, carried)
     found = DatagramBatch(
         buffer=buffer,
         frame=batch.number[carried.row],
@@ -46,27 +47,32 @@ def datagrams(batch: FrameBatch, buffer: NDArray[np.uint8], carried: Payloads) -
         offset=payload.offset,
         captured=payload.end - payload.offset,
         length=payload.wire_end - payload.offset,
-        refused=_refused(buffer, carried),
+        refused=refused,
+        too_long=too_long,
     )
     return found, payload
 
 
-def _refused(buffer: NDArray[np.uint8], carried: Payloads) -> NDArray[np.bool_]:
-    """Which datagrams an ICMP error quotes that says that host, protocol or port cannot be reached, or is forbidden.
+def errors(buffer: NDArray[np.uint8], carried: Payloads) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """What the ICMP errors that quote some of `carried` say: `refused` and `too_long` of a batch.
 
-    It is eight bytes long and stands before the quoted IP header, which has no options (RFC 792; RFC 4443, section
-    3.1). That a datagram was too long, or too long on its way, does not say that nobody takes another.
+    An error says that host, protocol or port cannot be reached, or is forbidden; or that the packet was too long for a
+    link, which does not say that nobody takes another. It is eight bytes long, the last of which hold what the link
+    takes (RFC 1191, section 4; RFC 4443, section 3.2), and stands before the quoted IP header, which has no options.
     """
-    refused = np.zeros(len(carried), bool)
-    for family, type_, size in ((4, _UNREACHABLE, 28), (6, _UNREACHABLE_6, 48)):
+    refused, too_long = np.zeros(len(carried), bool), np.full(len(carried), -1)
+    for family, size, unreachable in ((4, 28, _UNREACHABLE), (6, 48, _UNREACHABLE_6)):
         rows = np.flatnonzero(carried.quoted & (carried.family == family) & (carried.offset >= size))
         begin = carried.offset[rows] - size
+        kind, code = buffer[begin], buffer[begin + 1]
         is_plain = buffer[begin + 8] == (0x45 if family == 4 else buffer[begin + 8] & 0x0F | 0x60)
-        unreachable = (buffer[begin] == type_) & (buffer[begin + 1] != (_TOO_LONG if family == 4 else 255))
-        refused[rows] = is_plain & unreachable
-    return refused
+        exceeds = (kind == unreachable) & (code == _TOO_LONG) if family == 4 else kind == _TOO_LONG_6
+        refused[rows] = is_plain & (kind == unreachable) & ~exceeds
+        takes = buffer[begin + 6].astype(np.int64) << 8 | buffer[begin + 7]
+        too_long[rows[is_plain & exceeds]] = takes[is_plain & exceeds]
+    return refused, too_long
 
 
 _UNREACHABLE, _UNREACHABLE_6 = 3, 1
-_TOO_LONG = 4
-"""The code of "fragmentation needed", which IPv6 has another type for."""
+_TOO_LONG, _TOO_LONG_6 = 4, 2
+"""The code of "fragmentation needed", and the type that IPv6 has for it."""

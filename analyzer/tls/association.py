@@ -109,11 +109,11 @@ class Association:
 def datagrams(batch: DatagramBatch, rows: NDArray[np.int64], directions: NDArray[np.int64]) -> "Iterator[Datagram]":
     """Those of some rows, with their bytes."""
     buffer = batch.buffer.data
-    columns = (batch.frame, batch.time, batch.offset, batch.captured, batch.length, batch.refused)
-    for direction, frame, time, offset, captured, length, refused in zip(
+    columns = (batch.frame, batch.time, batch.offset, batch.captured, batch.length, batch.refused, batch.too_long)
+    for direction, frame, time, offset, captured, length, *error in zip(
         directions.tolist(), *(column[rows].tolist() for column in columns), strict=True
     ):
-        yield Datagram(direction, frame, time, buffer[offset : offset + captured].tobytes(), length, refused)
+        yield Datagram(direction, frame, time, buffer[offset : offset + captured].tobytes(), length, *error)
 
 
 _DEFECTS = {

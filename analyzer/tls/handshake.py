@@ -1,7 +1,7 @@
 """The facts of one handshake, in the order in which the capture shows them; verdicts are drawn elsewhere."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from analyzer.results import Protection, Sender
 from analyzer.tls import messages
@@ -11,6 +11,7 @@ from analyzer.tls.registry import Suite, as_tls, suite
 if TYPE_CHECKING:
     from scapy.packet import Packet
 
+    from analyzer.net.conversations import Datagram
     from analyzer.tls.quic.facts import Quic
 
 TLS13 = 0x0304
@@ -105,6 +106,17 @@ class Decryption:
         self.traffic.clear()
 
 
+class TooLong(NamedTuple):
+    """An ICMP error: a packet was too long for a link on its way."""
+
+    sender: Sender
+    """Of the packet."""
+    frame: int
+    """Of the error."""
+    takes: int
+    """Bytes of a packet that the link takes; 0 where the error does not say."""
+
+
 @dataclass(slots=True, eq=False)
 class Datagrams:
     """What is only known of a handshake over datagrams, which nobody closes and whose messages are sent again."""
@@ -115,10 +127,22 @@ class Datagrams:
     """The last frame in which a side is known to have sent an ACK (RFC 9147, section 7)."""
     refused: tuple[Sender, int] | None = None
     """Whose datagram an ICMP error first said that nobody took, and the frame of that."""
+    refused_last: int = 0
+    """The frame of the last ICMP error that said so of any."""
+    too_long: TooLong | None = None
+    """The last that an ICMP error said was too long for a link."""
     last_time: int = 0
     """Of its last datagram; nanoseconds since 1970-01-01 UTC."""
     last_frame: int = 0
     """Its frame."""
+
+    def note_error(self, sender: Sender, datagram: "Datagram") -> None:
+        """Take an ICMP error that quotes a datagram of this side."""
+        if datagram.refused:
+            self.refused = self.refused or (sender, datagram.frame)
+            self.refused_last = datagram.frame
+        if datagram.too_long >= 0:
+            self.too_long = TooLong(sender, datagram.frame, datagram.too_long)
 
 
 @dataclass(slots=True, eq=False)

@@ -3,7 +3,8 @@
 What it means: The host is there and answers, but no program accepts connections on this port, or a firewall rejects
 them. This is no TLS matter.
 
-On the wire: SYN, answered by RST,ACK; of DTLS or QUIC a ClientHello, answered by ICMP "port unreachable".
+On the wire: SYN, answered by RST,ACK; of DTLS or QUIC a ClientHello, answered by ICMP "port unreachable". Where other
+ClientHellos before or after it met with silence, a program may have been there at that time.
 
 Client's owner: Check host and port.
 
@@ -56,11 +57,29 @@ def _datagrams(case: Case, facts: Handshake) -> Judgment | None:
     sender, frame = below.refused
     if sender != "client":
         return None
-    server = case.report.server
+    server, client = case.report.server, case.report.client.ip
+    before = sum(again < frame for again in below.repeated["client"])
+    after = sum(again > max(frame, below.refused_last) for again in below.repeated["client"])
+    summary = (
+        f"The server {server} refused the ClientHello of {client} (ICMP: unreachable): no program listens there, or "
+    )
+    summary += "a firewall rejects it."
+    if before:
+        summary = (
+            f"The server {server} left {before} ClientHellos of {client} unanswered, then it could not be reached "
+        )
+        summary += "(ICMP: unreachable): its program ended meanwhile, its host is down, or a firewall rejects it."
+    elif after:
+        summary = (
+            f"The server {server} refused the ClientHello of {client} (ICMP: unreachable), as no program listened "
+        )
+        summary += (
+            f"there, and left {after} later ones unanswered: it began to listen meanwhile and is not heard, or the "
+        )
+        summary += "errors are rationed."
     return Judgment(
-        confidence="certain",
-        summary=f"The server {server} refused the ClientHello of {case.report.client.ip} (ICMP: unreachable): no "
-        "program listens there, or a firewall rejects it.",
+        confidence="likely" if before or after else "certain",
+        summary=summary,
         remedy=advise(
             client="check host name and port.",
             server=f"start the service on UDP port {server.port}, on the address that clients use, and open the "

@@ -50,7 +50,7 @@ def _datagrams(case: Case, facts: Handshake) -> Judgment | None:
     below, hello = facts.datagrams, facts.first("client_hello", "client")
     if (
         below is None
-        or hello is None
+        or (hello is None and not facts.has_hole("client"))  # it may be cut to a snap length
         or facts.alerts
         or below.refused
         or any(sent.sender == "server" for sent in facts.sent)
@@ -72,5 +72,5 @@ def _datagrams(case: Case, facts: Handshake) -> Judgment | None:
             network=f"let UDP of {case.report.client.ip} through to {server}, and the answers back.",
             confirm=f"`{attempt}`, and a capture on the server's side: do the ClientHellos arrive?",
         ),
-        evidence=case.see(hello, *again[:3]),
+        evidence=case.see(hello or facts.first_frame, *again[:3]),
     )

@@ -15,7 +15,7 @@ _HANDSHAKE, _APPLICATION_DATA = 22, 23
 def look(batch: DatagramBatch) -> Look:
     """Look at the first bytes (RFC 6347, section 4.1; RFC 9147, section 4; RFC 7983, section 7)."""
     none = np.zeros(len(batch), bool)
-    result = Look(batch.refused.copy(), none, none.copy())
+    result = Look(batch.refused | (batch.too_long >= 0), none, none.copy())
     rows = np.flatnonzero(batch.captured >= _SMALLEST)
     buffer, offset = batch.buffer, batch.offset[rows]
     first = buffer[offset]

@@ -118,9 +118,9 @@ class DtlsSession:
     def process(self, datagram: Datagram) -> None:
         """Take a datagram, in the order of the capture."""
         current = self._current()
-        if datagram.refused:
-            if current is not None and current.datagrams is not None and current.datagrams.refused is None:
-                current.datagrams.refused = (current.sender(datagram.direction), datagram.frame)
+        if datagram.is_error:
+            if current is not None and current.datagrams is not None:
+                current.datagrams.note_error(current.sender(datagram.direction), datagram)
             return
         side = self._sides[datagram.direction]
         before = len(current.sent) if current is not None else 0

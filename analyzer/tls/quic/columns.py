@@ -19,6 +19,7 @@ def look(batch: DatagramBatch) -> Look:
     the version does.
     """
     may_hold = batch.captured >= _SMALLEST
+    errors = batch.refused | (batch.too_long >= 0)
     begins, is_data = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
     rows = np.flatnonzero(may_hold)
     buffer = batch.buffer
@@ -26,7 +27,7 @@ def look(batch: DatagramBatch) -> Look:
     is_data[rows[~is_long]] = True
     rows = rows[is_long & (batch.length[rows] >= SMALLEST_FIRST_DATAGRAM)]
     if not len(rows):
-        return Look(may_hold | batch.refused, begins, is_data)
+        return Look(may_hold | errors, begins, is_data)
     offset = batch.offset[rows]
     version = np.zeros(len(rows), np.int64)
     for at in range(1, _IDS_AT):
@@ -35,7 +36,7 @@ def look(batch: DatagramBatch) -> Look:
     id_length = buffer[offset + _IDS_AT]
     first = np.isin(version, _VERSIONS) & (kind == (version == V2))
     begins[rows] = first & (id_length >= SHORTEST_FIRST_ID) & (id_length <= LONGEST_ID)
-    return Look(may_hold | batch.refused, begins, is_data)
+    return Look(may_hold | errors, begins, is_data)
 
 
 _VERSIONS = np.array(sorted(VERSIONS), np.int64)

@@ -111,10 +111,10 @@ class QuicSession:
     def process(self, datagram: Datagram) -> None:
         """Take a datagram, in the order of the capture."""
         connection = self._connection
-        if datagram.refused:
+        if datagram.is_error:
             below = connection.handshake.datagrams if connection is not None else None
-            if connection is not None and below is not None and below.refused is None:
-                below.refused = (connection.handshake.sender(datagram.direction), datagram.frame)
+            if connection is not None and below is not None:
+                below.note_error(connection.handshake.sender(datagram.direction), datagram)
             return
         id_length = connection.sides[datagram.direction].id_length if connection is not None else None
         found = list(islice(packets(datagram, id_length), _MOST_PACKETS + 1))

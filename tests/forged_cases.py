@@ -5,6 +5,9 @@ from typing import Any
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.surroundings import Surroundings, sighting
+from analyzer.net.passage import Passage
+from analyzer.net.rows import ACK, Rows
+from analyzer.net.stream import ByteStream
 from analyzer.results import (
     CertificateReport,
     ChainReport,
@@ -165,6 +168,7 @@ def forged(
     holes: Sequence[tuple[str, str]] = (),
     repeated: Sequence[int] = (),
     repeated_by: str = "server",
+    passages: dict[str, Passage] | None = None,
     frame: int = 4,
     **changes: Any,
 ) -> HandshakeReport:
@@ -260,7 +264,7 @@ def forged(
             "client": (client_chain or chain()) if certificates["client"] else None,
         },
         "facts": facts,
-        "carrier": carrier(opened, closings, head, time, repeated={repeated_by: tuple(repeated)}),
+        "carrier": carrier(opened, closings, head, time, passages or {}, repeated={repeated_by: tuple(repeated)}),
     }
     return HandshakeReport(**{**known, **changes})
 
@@ -312,7 +316,13 @@ def _message(
 
 
 def carrier(
-    opened: bool, closings: Sequence[Mark], head: bytes, time: int, *, repeated: dict[str, tuple[int, ...]]
+    opened: bool,
+    closings: Sequence[Mark],
+    head: bytes,
+    time: int,
+    passages: dict[str, Passage],
+    *,
+    repeated: dict[str, tuple[int, ...]],
 ) -> Carrier:
     openings = (Mark("client", "syn", 1, START), Mark("server", "syn-ack", 2, START)) if opened else ()
     return Carrier(
@@ -323,7 +333,21 @@ def carrier(
         preambles=(),
         refused=False,
         last_time=time,
+        passages=passages,
     )
+
+
+def passage(*segments: tuple[int, int, int, float], received: int | None = None) -> Passage:
+    """How segments got through: of each the frame, the position, the length, and the seconds since START."""
+    stream = ByteStream(1 << 16)
+    stream.expect(0)
+    for frame, begin, length, at in segments:
+        data, time = memoryview(bytes(length)), START + round(at * SECOND)
+        stream.feed(
+            Rows(data, (frame,), (time,), (0,), (length,), (0, length), (length,), (begin,), (0,), (ACK,), (0, 1)), 0, 1
+        )
+    stream.finish(received, segments[-1][0])
+    return stream.passage
 
 
 def attempt(

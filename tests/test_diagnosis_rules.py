@@ -34,6 +34,7 @@ from forged_cases import (
     chain,
     client_hello,
     forged,
+    passage,
     server_hello,
     u16s,
     vector16,
@@ -439,12 +440,12 @@ PAIRS: dict[str, Pair] = {
     ),
     "client-authentication-eku-sunset": Pair(lambda: of(public_client()), lambda: of(mutual())),
     "retransmissions-delay-handshake": Pair(
-        lambda: of(forged(f"{TLS12_FLIGHT} wait:0.4 {TLS12_ANSWER} {TLS12_END}", repeated=[8])),
-        lambda: of(forged(f"{TLS12_FLIGHT} wait:0.4 {TLS12_ANSWER} {TLS12_END}")),
+        lambda: of(slow(0.4, passages={"client": passage((8, 0, 300, 0.1), (9, 0, 300, 0.35))})),
+        lambda: of(slow(0.4, passages={"client": passage((8, 0, 300, 0.1), (9, 0, 300, 0.1001))})),
     ),
     "slow-handshake": Pair(
-        lambda: of(forged(f"{TLS12_FLIGHT} wait:2 {TLS12_ANSWER} {TLS12_END}")),
-        lambda: of(forged(f"{TLS12_FLIGHT} wait:0.5 {TLS12_ANSWER} {TLS12_END}")),
+        lambda: of(slow(2)),
+        lambda: of(slow(2, passages={"client": passage((8, 0, 300, 0.1), (9, 0, 300, 1.9))})),
     ),
     "client-succeeds-elsewhere": Pair(
         lambda: of(declined(), mutual(stream=1, server_ip="198.51.100.8")),
@@ -452,6 +453,11 @@ PAIRS: dict[str, Pair] = {
     ),
     "all-clients-fail-since": Pair(lambda: outage(established=1), lambda: outage(established=0)),
 }
+
+
+def slow(seconds: float, **changes: object) -> HandshakeReport:
+    """The client's answer comes so late."""
+    return forged(f"{TLS12_FLIGHT} wait:{seconds} {TLS12_ANSWER} {TLS12_END}", **changes)
 
 
 def one_way_then(steps: str) -> HandshakeReport:
@@ -621,3 +627,65 @@ def test_metadata_is_in_the_house_s_words(code: str) -> None:
     assert rule.SPECIFICITY in range(4)
     assert set(rule.WHEN) <= {"attempt", "failed", "incomplete", "established"}
     assert ("established" in rule.WHEN) == hasattr(rule, "applies")
+
+
+def sureness(report: HandshakeReport) -> tuple[str, str]:
+    judgment = judged("slow-handshake", [report])
+    assert judgment is not None
+    return judgment.confidence, judgment.summary.partition("that ")[2]
+
+
+def far(report: HandshakeReport) -> HandshakeReport:
+    """A capture far from both: TCP's own handshake took 50 ms either way."""
+    asked, answered = report.carrier.openings
+    late = replace(answered, time=asked.time + SECOND // 20)
+    report.carrier = replace(report.carrier, openings=(asked, late))
+    return report
+
+
+def test_who_let_the_time_pass_is_certain_only_beside_it() -> None:
+    late_server = "C>ccs wait:2 S>server_hello S>certificate S>server_hello_done " + f"{TLS12_ANSWER} {TLS12_END}"
+    assert sureness(forged(late_server)) == ("certain", "the server let pass before server_hello.")
+    arrived = "passed before server_hello of the server arrived where the capture was made."
+    assert sureness(far(forged(late_server))) == ("likely", arrived)
+    client = passage((4, 0, 250, 0.0005))
+    assert sureness(slow(2, passages={"client": client})) == (
+        "certain",
+        "the client let pass before client_key_exchange.",
+    )
+    assert sureness(slow(2))[0] == "likely"
+
+
+def test_where_packets_were_lost_a_late_message_may_have_been_lost() -> None:
+    stalled = passage((4, 0, 250, 0.1), (5, 0, 250, 0.35))
+    assert sureness(slow(2, passages={"client": stalled}))[0] == "possible"
+    again = slow(2)
+    syn, answer = again.carrier.openings
+    again.carrier = replace(again.carrier, openings=(replace(syn, time=START - SECOND), syn, answer))
+    assert sureness(again)[0] == "possible"
+
+
+def test_a_message_that_had_begun_to_arrive_may_have_been_lost() -> None:
+    report = slow(2)
+    late = report.facts.first("client_key_exchange")
+    late.first_frame = late.frame - 1
+    assert sureness(report)[0] == "possible"
+
+
+def test_time_for_which_tcp_waited_is_nobodys() -> None:
+    """One stall covers most of the gap; many covers of the same time count once."""
+    once = passage((8, 0, 300, 0.2), (9, 0, 300, 1.8))
+    assert judged("slow-handshake", [slow(2, passages={"client": once})]) is None
+    filled = passage((8, 300, 300, 0.2), (9, 0, 300, 1.8))
+    assert judged("slow-handshake", [slow(2, passages={"client": filled})]) is None
+    short = passage((8, 0, 300, 0.2), (9, 0, 300, 0.6), (10, 0, 300, 0.7))
+    judgment = judged("slow-handshake", [slow(2, passages={"client": short})])
+    assert "1.50 s of that passed" in judgment.summary
+
+
+def test_a_filled_hole_delays_a_handshake_like_a_retransmission() -> None:
+    filled = passage((8, 300, 300, 0.1), (9, 0, 300, 0.35))
+    judgment = judged("retransmissions-delay-handshake", [slow(0.4, passages={"server": filled})])
+    assert judgment.summary.endswith("1 of its packets had to be sent again, for which the rest waited 0.25 s.")
+    reordered = passage((8, 300, 300, 0.1), (9, 0, 300, 0.101))
+    assert judged("retransmissions-delay-handshake", [slow(0.4, passages={"server": reordered})]) is None

@@ -167,7 +167,43 @@ def test_a_conflict_names_the_frame_that_brought_other_bytes() -> None:
     ).finish()
     assert reading.data == b"hello"
     assert reading.stream.conflicts == [4, 6]
-    assert reading.stream.retransmissions == [3, 4]
+    assert [one.frame for one in reading.stream.passage.repetitions] == [3, 4]
+
+
+def test_a_repetition_is_timed_against_the_first_copy() -> None:
+    """Also where the batch of that is gone, where the copies lie otherwise, and where a snap length cuts them."""
+    segments = [syn(-1), at(0, b"hello"), at(5, b" world", captured=1), at(0, b"hello wo"), at(6, b"worl")]
+    for batch_bytes in (1, 8 << 20):
+        passage = Reading(segments, batch_bytes=batch_bytes).finish(acknowledged=11).stream.passage
+        first, second = (one.time for one in passage.segments[:2])
+        assert [(one.frame, one.first) for one in passage.repetitions] == [(4, first), (5, second)]
+        assert [(one.begin, one.size) for one in passage.segments] == [(0, 5), (5, 6), (0, 8), (6, 4)]
+        assert passage.received == 11
+        assert not passage.fillings
+        assert not passage.holes
+
+
+def test_what_fills_a_hole_is_timed_against_what_waited() -> None:
+    segments = [syn(-1), at(0, b"abc"), at(9, b"xyz"), at(3, b"def"), at(6, b"ghi"), at(20, b"!")]
+    for batch_bytes in (1, 8 << 20):
+        passage = Reading(segments, batch_bytes=batch_bytes).finish().stream.passage
+        assert [(one.frame, one.first) for one in passage.fillings] == [(5, passage.segments[1].time)]
+        assert passage.holes == ((12, 20),)
+        assert not passage.repetitions
+
+
+def test_of_a_long_stream_the_first_segments_are_timed() -> None:
+    segments = [syn(-1), *(at(n * 10, bytes(10)) for n in range(100)), at(0, bytes(10)), at(900, bytes(10))]
+    for batch_bytes in (1, 8 << 20):
+        reading = Reading(segments, batch_bytes=batch_bytes)
+        passage = reading.stream.passage
+        assert len(passage.segments) == 64
+        assert [one.first is None for one in passage.repetitions] == [False, True]
+        assert reading.stream.held >= passage.held == 64 * 24
+
+
+def test_a_keep_alive_is_no_repetition() -> None:
+    assert not Reading([syn(-1), at(0, b"hello"), at(4, b"\0")]).finish().stream.passage.repetitions
 
 
 def test_a_keep_alive_is_no_conflict() -> None:

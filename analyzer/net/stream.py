@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import ClassVar, Literal, NamedTuple
 
+from analyzer.net.passage import Passage
 from analyzer.net.rows import FIN, RST, SYN, Rows, held
 
 _MODULUS = 1 << 32
@@ -193,7 +194,7 @@ class ByteStream:
         "conflicts",
         "next",
         "overflowed",
-        "retransmissions",
+        "passage",
         "synchronized",
     )
 
@@ -221,8 +222,8 @@ class ByteStream:
         """The frame at which more waited behind a hole than may."""
         self.synchronized = False
         """The capture holds its SYN: position 0 is the first byte that was sent."""
-        self.retransmissions: list[int] = []
-        """Frames that brought only bytes seen before (the first few)."""
+        self.passage = Passage()
+        """How its first segments got through."""
         self.conflicts: list[int] = []
         """Frames that brought other bytes for a place seen before (the first few)."""
 
@@ -254,8 +255,11 @@ class ByteStream:
         if start == end:
             return pieces
         run = Stretch(rows, first, behind, start)
+        timed = not self.passage.is_full
         if start > self.next:
             if end - start <= self._limit:
+                if timed:
+                    self.passage.note(rows, first, behind, start)
                 self._wait(run, end)
                 while self._waiting_bytes > self._limit or len(self._waiting) > _WAITING:
                     self.overflowed = self.overflowed or rows.frame[first]
@@ -272,6 +276,8 @@ class ByteStream:
         self._advance(run, pieces)
         if self.next < end:
             self._advance(Gap(run.end, end, "snap-length", rows.frame[behind - 1]), pieces)
+        if timed:
+            self.passage.note(rows, first, behind, start)
         return pieces
 
     def _feed_singly(self, rows: Rows, first: int, behind: int) -> list[Piece]:
@@ -285,7 +291,7 @@ class ByteStream:
     @property
     def held(self) -> int:
         """Bytes that it keeps, with what keeping them in pieces takes."""
-        return self._waiting_bytes + len(self._waiting) * PIECE + len(self._remembered or b"")
+        return self._waiting_bytes + len(self._waiting) * PIECE + len(self._remembered or b"") + self.passage.held
 
     def head(self, begin: int, count: int) -> bytes:
         """The bytes from position `begin` on, as far as they are remembered: none once the stream is finished."""
@@ -303,7 +309,7 @@ class ByteStream:
         pieces: list[Piece] = []
         received = 0
         if acknowledged is not None and self._base is not None:
-            received = self._position(acknowledged)
+            received = self.passage.received = self._position(acknowledged)
         while self._begins:
             begin = self._begins[0]
             self._give_up_hole(pieces, "not-captured" if begin <= received else "missing")
@@ -331,6 +337,7 @@ class ByteStream:
         before, self._base = self._base or 0, base
         if before != base:
             waiting, self._waiting, self._begins, self._waiting_bytes = self._waiting, [], [], 0
+            self.passage = Passage()
             for piece in waiting:
                 if isinstance(piece, Stretch):
                     by = self._position((before + piece.begin) % _MODULUS) - piece.begin
@@ -381,6 +388,8 @@ class ByteStream:
     def _skip(self, end: int, reason: Literal["not-captured", "missing"], frame: int, pieces: list[Piece]) -> None:
         if end > self.next:
             pieces.append(Gap(self.next, end, reason, frame))
+            if reason == "missing":
+                self.passage.lose(self.next, end)
             self.next = end
 
     def _drain(self, pieces: list[Piece], now: Seen) -> None:
@@ -406,11 +415,14 @@ class ByteStream:
             if waiting.begin >= piece.end:
                 break
             self._contradict(piece, waiting)
+        hole = self._begins[0]
         while self.next < piece.end:
             stop = min(piece.end, self._begins[0]) if self._begins else piece.end
             if stop > self.next:
                 self._deliver(piece.part(self.next, stop), pieces)
             self._drain(pieces, piece.seen(stop - 1) if isinstance(piece, Stretch) else self._now)
+        if self.next > hole:
+            self.passage.fill(*self._now, hole)
 
     def _deliver(self, piece: Piece, pieces: list[Piece]) -> None:
         remembered = self._remembered
@@ -428,10 +440,10 @@ class ByteStream:
         is_keep_alive = begin == self.next - 1 and rows.length[run.first] == 1
         if not is_keep_alive and self._remembered and 0 <= begin < len(self._remembered):
             self._compare(run, begin, bytes(self._remembered[begin : run.end]))
-        for row in range(run.first, run.behind):
-            if rows.total[row + 1] + run.shift > self.next or len(self.retransmissions) >= _NOTED:
+        for row in range(run.first, run.behind) if not is_keep_alive else ():
+            if rows.total[row + 1] + run.shift > self.next or self.passage.is_worn:
                 break
-            self.retransmissions.append(rows.frame[row])
+            self.passage.repeat(rows.frame[row], rows.time[row], rows.total[row] + run.shift)
 
     def _contradict(self, piece: Piece, waiting: Piece) -> None:
         """Look at what a piece brings of the bytes that wait."""

@@ -1,7 +1,9 @@
 """What did TCP or UDP do below a handshake: who opened, who closed, what was repeated, what came instead of TLS?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from analyzer.net.passage import Passage
 from analyzer.net.rows import ACK, RST
 from analyzer.results import Sender
 from analyzer.tls.follower import Follower
@@ -19,6 +21,24 @@ class Mark:
     frame: int
     time: int
     """Nanoseconds since 1970-01-01 UTC."""
+
+
+class Stall(NamedTuple):
+    """A time in which TCP waited for bytes that had been sent once."""
+
+    begin: int
+    """When they, or what follows them, were seen first; nanoseconds since 1970-01-01 UTC."""
+    end: int
+    frame: int
+    """What ended it."""
+
+
+_TIMEOUT = 150_000_000
+"""Nanoseconds: after less nobody's timer sends again (Linux: 200 ms). What comes again sooner is a duplicate that the
+network or the capture made, a probe, or was told to be missing, which costs a round trip."""
+
+_AT_ONCE = 1_000_000
+"""Nanoseconds within which an answer has come over no network that loses anything."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,10 +59,53 @@ class Carrier:
     """The last preamble was declined."""
     last_time: int
     """Of the last segment that carries data or closes; nanoseconds since 1970-01-01 UTC."""
+    passages: dict[Sender, Passage] = field(default_factory=dict)
+    """How the first segments of either side got through, where that is TCP and anything of it is there."""
 
     def closed(self, sender: Sender, kind: str) -> Mark | None:
         """The first closing of this kind by this side."""
         return next((mark for mark in self.closings if mark.sender == sender and mark.kind == kind), None)
+
+    def is_beside(self, sender: Sender) -> bool:
+        """Whether the capture was made where this side is: it answered at once when TCP opened."""
+        asked = [mark.time for mark in self.openings if mark.kind == "syn"]
+        answered = [mark.time for mark in self.openings if mark.kind == "syn-ack"]
+        if not asked or not answered:
+            return False
+        if sender == "server":
+            begin, answers = max((time for time in asked if time <= answered[0]), default=0), answered[:1]
+        else:
+            passage = self.passages.get("client")
+            begin, answers = answered[-1], [one.time for one in passage.segments[:1]] if passage is not None else []
+        return any(0 <= time - begin <= _AT_ONCE for time in answers)
+
+    @property
+    def loses(self) -> bool:
+        """Whether something of this connection was lost on the way: it stalled, or a SYN was sent again."""
+        syns = [mark.time for mark in self.openings if mark.kind == "syn"]
+        return bool(self.stalls) or any(time - syns[0] >= _TIMEOUT for time in syns)
+
+    @property
+    def stalls(self) -> list[Stall]:
+        """What had to be sent again after a timeout, and what came for a hole as late: times in which TCP waited."""
+        found = [
+            Stall(one.first, one.time, one.frame)
+            for passage in self.passages.values()
+            for one in (*passage.repetitions, *passage.fillings)
+            if one.first is not None and one.time - one.first >= _TIMEOUT
+        ]
+        return sorted(found)
+
+
+def waited(stalls: list[Stall], begin: int, end: int) -> int:
+    """How many of the nanoseconds between two times TCP waited."""
+    total, until = 0, begin
+    for stall in stalls:
+        stop = min(stall.end, end)
+        if stop > until:
+            total += max(0, stop - max(stall.begin, until))
+            until = stop
+    return total
 
 
 def carrier(follower: Follower, client_direction: int) -> Carrier:
@@ -60,18 +123,25 @@ def carrier(follower: Follower, client_direction: int) -> Carrier:
         ),
         heads=dict(zip(senders, heads, strict=True)),
         repeated={
-            sender: tuple(stream.retransmissions) if stream is not None else ()
+            sender: tuple(one.frame for one in stream.passage.repetitions) if stream is not None else ()
             for sender, stream in zip(senders, follower.streams, strict=True)
         },
         preambles=prologue.preambles if prologue else (),
         refused=prologue is not None and prologue.state == "refused",
         last_time=follower.last_time,
+        passages={
+            sender: stream.passage
+            for sender, stream in zip(senders, follower.streams, strict=True)
+            if stream is not None
+        },
     )
 
 
 def is_remarkable(follower: Follower) -> bool:
     """Whether the connection of an established handshake is worth keeping."""
-    return any(stream is not None and stream.retransmissions for stream in follower.streams)
+    return any(
+        stream is not None and (stream.passage.repetitions or stream.passage.fillings) for stream in follower.streams
+    )
 
 
 def carrier_of_datagrams(handshake: Handshake, *, always: bool) -> Carrier | None:

@@ -3,7 +3,9 @@
 What it means: The network loses packets, or delays them beyond the sender's patience. Each loss costs at least 200 ms,
 that of a SYN a second.
 
-On the wire: Retransmissions between the first and the last message of the handshake.
+On the wire: Retransmissions between the first and the last message of the handshake, each a timeout behind the first
+copy; or, where the capture was made behind the loss, segments that wait as long for one that is missing. What comes
+twice at once is no retransmission: the network or the capture made two of it.
 
 Client's owner: Try from another network to find out which part of the way it is.
 
@@ -16,6 +18,7 @@ from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.finding import Judgment, advise
 from analyzer.diagnosis.surroundings import Surroundings
 from analyzer.results import HandshakeReport
+from analyzer.tls.carrier import waited
 
 SEVERITY = "notice"
 STAGE = "connection"
@@ -36,20 +39,26 @@ def applies(report: HandshakeReport, around: Surroundings) -> bool:
 def judge(case: Case) -> Judgment | None:
     """Repeated segments within the handshake."""
     below, report = case.carrier, case.report
-    done = case.report.messages[-1].frame if case.report.messages else 0
+    if below is None or report.duration is None:
+        return None
+    done = report.messages[-1].frame if report.messages else 0
     last = next((one.frame for one in report.messages if one.time >= (report.duration or 0.0)), done)
-    frames = sorted(
-        frame
-        for repeated in (below.repeated.values() if below else ())
-        for frame in repeated
-        if report.first_frame < frame <= last
-    )
-    if not frames or report.duration is None:
+    cost = ""
+    if report.transport == "tcp":
+        stalls = [stall for stall in below.stalls if report.first_frame < stall.frame <= last]
+        frames = [stall.frame for stall in stalls]
+        lost = waited(stalls, report.start, report.start + round(report.duration * 1e9))
+        cost = f", for which the rest waited {lost / 1e9:.2f} s"
+    else:
+        repeated = (frame for frames in below.repeated.values() for frame in frames)
+        frames = sorted(frame for frame in repeated if report.first_frame < frame <= last)
+    if not frames:
         return None
     return Judgment(
         confidence="likely",
         explains=False,
-        summary=f"The handshake took {report.duration:.2f} s, and {len(frames)} of its packets had to be sent again.",
+        summary=f"The handshake took {report.duration:.2f} s, and {len(frames)} of its packets had to be sent again"
+        f"{cost}.",
         remedy=advise(
             client="try from another network to find out which part of the way loses packets.",
             network="look for the link that drops packets.",

@@ -1,0 +1,98 @@
+"""Which segments of a direction came when: what was sent again, what filled a hole, and what never got through?"""
+
+from struct import Struct
+from typing import NamedTuple
+
+from analyzer.net.rows import Rows
+
+_TIMED = 64
+"""Of so many segments the time is kept, and of as many the repetitions, the fillings and the holes."""
+_NOTE = Struct("=3q")
+
+
+class Segment(NamedTuple):
+    """Where a segment lies in the stream, and when it was seen (nanoseconds since 1970-01-01 UTC)."""
+
+    begin: int
+    end: int
+    time: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of payload on the wire."""
+        return self.end - self.begin
+
+
+class Late(NamedTuple):
+    """A segment that was sent once more, or for which others had waited."""
+
+    frame: int
+    time: int
+    first: int | None
+    """When its bytes, or what waited for them, were seen first; None where that is not remembered."""
+
+
+class Passage:
+    """How the first segments of a direction got through.
+
+    A capture near their sender shows them leave, also those that the network loses: what is lost comes again. A capture
+    near their receiver shows them arrive: what is lost leaves a hole, and comes late.
+    """
+
+    __slots__ = ("_noted", "fillings", "holes", "received", "repetitions")
+
+    def __init__(self) -> None:
+        self._noted = bytearray()  # one object for all, for there are many streams
+        self.repetitions: tuple[Late, ...] = ()
+        """What brought only bytes that had been seen before: the first few."""
+        self.fillings: tuple[Late, ...] = ()
+        """What filled a hole: the first few."""
+        self.holes: tuple[tuple[int, int], ...] = ()
+        """Begin and end of what never came, and was never acknowledged."""
+        self.received: int | None = None
+        """The peer's last acknowledgment number, as a position; known when the stream is finished."""
+
+    def note(self, rows: Rows, first: int, behind: int, start: int) -> None:
+        """A run of rows that begins at the position `start` was seen."""
+        noted, total, shift = self._noted, rows.total, start - rows.total[first]
+        for row in range(first, min(behind, first + _TIMED - len(noted) // _NOTE.size)):
+            noted += _NOTE.pack(total[row] + shift, total[row + 1] + shift, rows.time[row])
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more segments are noted."""
+        return len(self._noted) >= _TIMED * _NOTE.size
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether no more repetitions are noted."""
+        return len(self.repetitions) >= _TIMED
+
+    @property
+    def held(self) -> int:
+        """Bytes that it keeps."""
+        return len(self._noted)
+
+    @property
+    def segments(self) -> list[Segment]:
+        """What was noted, in the order in which it was seen."""
+        return [Segment(*one) for one in _NOTE.iter_unpack(self._noted)]
+
+    def first(self, position: int) -> int | None:
+        """When the byte at a position was seen first; None where that is not remembered."""
+        return next((one.time for one in self.segments if one.begin <= position < one.end), None)
+
+    def repeat(self, frame: int, time: int, position: int) -> None:
+        """A segment that begins at `position` brought only what had been seen."""
+        if not self.is_worn:
+            self.repetitions += (Late(frame, time, self.first(position)),)
+
+    def fill(self, frame: int, time: int, behind: int) -> None:
+        """A segment came for which what lies at the position `behind` had waited."""
+        if len(self.fillings) < _TIMED:
+            self.fillings += (Late(frame, time, self.first(behind)),)
+
+    def lose(self, begin: int, end: int) -> None:
+        """What lies between two positions never came."""
+        if len(self.holes) < _TIMED:
+            self.holes += ((begin, end),)

@@ -484,6 +484,26 @@ def test_a_server_that_goes_silent_after_the_client_s_flight(
     assert (report.root_cause, report.findings[0].confidence) == (cause, "likely")
 
 
+@pytest.mark.parametrize(
+    ("rounds", "goes_on", "outcome"), [(1, False, "established"), (2, False, "incomplete"), (2, True, "established")]
+)
+def test_a_last_flight_that_is_repeated_and_never_taken_establishes_nothing(
+    rounds: int, goes_on: bool, outcome: str
+) -> None:
+    exchange = hellos().each("server", *server_flight())
+    flights = ([*client_flight(), change_cipher_spec()], [change_cipher_spec()])
+    for number in range(rounds + 1):
+        for sender, flight in zip(("client", "server"), flights, strict=True):
+            exchange.send(sender, *flight, finished(number)).wait(SECOND // 20)
+        exchange.wait(SECOND << number)
+    if goes_on:
+        exchange.send("client", data(9))
+    report = exchange.report
+    assert report.outcome == outcome
+    if outcome == "incomplete":
+        assert any("sent again" in one.says for one in report.evidence)
+
+
 def test_a_client_that_goes_silent_after_the_server_s_flight() -> None:
     exchange = hellos().send("server", *server_flight())
     for seconds in (1, 2, 4):

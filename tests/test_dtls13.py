@@ -1,5 +1,7 @@
 """DTLS 1.3: what sizes and epochs tell without keys, and what keys open."""
 
+from dataclasses import replace
+
 import pytest
 from datagrams import ALERT, CERTIFICATE_REQUEST, SECOND, Exchange, without
 from datagrams13 import (
@@ -256,6 +258,19 @@ def test_a_server_that_leaves_after_long_silence_has_refused_nothing() -> None:
         flight = [one for records in talk.client_flight(certificates=certificates) for one in records]
         talk.exchange.each("client", *flight).wait(30 * SECOND).send("server", talk.alert("server", 0))
         assert talk.exchange.report.outcome == outcome
+
+
+def test_a_flight_that_is_repeated_and_never_acknowledged_establishes_nothing() -> None:
+    talk = Conversation13().hello().answer()
+    talk.exchange.each("server", *(one for records in talk.server_flight() for one in records))
+    flight = [one for records in talk.client_flight() for one in records]
+    assert opened(talk, replace(talk.exchange).each("client", *flight)).outcome == "established", (
+        "it may just end there"
+    )
+    talk.exchange.wait(SECOND).each("client", *flight)
+    assert opened(talk).outcome == "incomplete"
+    talk.exchange.send("server", talk.acknowledge("server", len(flight)))
+    assert opened(talk).outcome == "established"
 
 
 def test_a_client_that_refuses_the_server() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from analyzer.results import Basis, Evidence, Outcome, Sender
+from analyzer.tls.dtls.last_flight import is_unheard
 from analyzer.tls.handshake import SSLV2, Alert, Handshake, Sent
 from analyzer.tls.inference import PATIENCE, Inference, expected
 from analyzer.tls.registry import alert_description
@@ -44,6 +45,8 @@ def _judge_tls12(handshake: Handshake) -> End:
     finished = {sender: _finished(handshake, sender) for sender in ("client", "server")}
     if finished["client"] and finished["server"]:
         last = max((sent for sent in finished.values() if sent), key=lambda sent: sent.frame)
+        if is_unheard(handshake, last):
+            return End("incomplete", None, _saw(last, _UNHEARD), last)
         established = End("established", "observed", _saw(last, "Both sides have sent Finished."), last)
         return _taken_back(handshake, last) or established
     in_full = handshake.first("server_hello_done", "server") if handshake.is_dtls else None
@@ -66,6 +69,7 @@ def _judge_tls12(handshake: Handshake) -> End:
 
 
 _MORE_THAN_A_HANDSHAKE = 10
+_UNHEARD = "The last Finished was sent again, and nothing shows that it arrived."
 
 
 def _secured(handshake: Handshake, sender: Sender, behind: Sent) -> Sent | None:
@@ -212,6 +216,8 @@ def _judge_decrypted(handshake: Handshake, finished: Sent) -> End:
     acknowledged = handshake.datagrams.acknowledged["server"] if handshake.datagrams is not None else 0
     if not replies and answered is not None and acknowledged < finished.frame:
         return _judge_silence(handshake, finished, answered=True)
+    if is_unheard(handshake, finished):
+        return End("incomplete", None, _saw(finished, _UNHEARD), finished)
     return End("established", "decrypted", _saw(finished, "Both sides have sent Finished."), finished)
 
 

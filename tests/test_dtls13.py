@@ -1,7 +1,5 @@
 """DTLS 1.3: what sizes and epochs tell without keys, and what keys open."""
 
-from dataclasses import replace
-
 import pytest
 from datagrams import ALERT, CERTIFICATE_REQUEST, SECOND, Exchange, without
 from datagrams13 import (
@@ -264,9 +262,8 @@ def test_a_flight_that_is_repeated_and_never_acknowledged_establishes_nothing() 
     talk = Conversation13().hello().answer()
     talk.exchange.each("server", *(one for records in talk.server_flight() for one in records))
     flight = [one for records in talk.client_flight() for one in records]
-    assert opened(talk, replace(talk.exchange).each("client", *flight)).outcome == "established", (
-        "it may just end there"
-    )
+    talk.exchange.each("client", *flight)
+    assert opened(talk).outcome == "established"
     talk.exchange.wait(SECOND).each("client", *flight)
     assert opened(talk).outcome == "incomplete"
     talk.exchange.send("server", talk.acknowledge("server", len(flight)))

@@ -565,6 +565,16 @@ def test_an_acknowledgment_of_early_data_says_nothing_of_what_follows() -> None:
     assert made.report(keys=True).outcome == "incomplete"
 
 
+def test_a_finished_that_is_repeated_and_never_answered_establishes_nothing() -> None:
+    made = Connection().handshake()
+    assert made.report(keys=True).outcome == "established"
+    made.exchange.wait(SECOND)
+    made.send("client", made.packet("client", HANDSHAKE, crypto(made.transcript[-36:])))
+    assert made.report(keys=True).outcome == "incomplete"
+    made.send("server", made.packet("server", SHORT, stream(bytes(30), 3)))
+    assert made.report(keys=True).outcome == "established"
+
+
 def test_a_close_behind_much_data_is_seen() -> None:
     made = Connection().whole().talk(100)
     made.send("server", made.packet("server", SHORT, close(0x100 + 49)))

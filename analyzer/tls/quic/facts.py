@@ -103,6 +103,8 @@ class Quic:
     """The frame in which the server acknowledged the client's data, where keys show it."""
     answered: bool = False
     """The server sent anything."""
+    repeated: int = 0
+    """The frame of the client's last Handshake packet that, as keys show, brought only what it had sent before."""
     number_lengths: set[int] = field(default_factory=set)
     """Bytes of the packet numbers in the client's Initial packets."""
     counts_marks: bool | None = None

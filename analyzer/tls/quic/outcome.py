@@ -66,10 +66,15 @@ def _closed(closed: Closed) -> End:
 
 
 def _finished(handshake: Handshake, quic: Quic, finished: Sent) -> End:
-    """The client has finished; where it presented a certificate, the server may still refuse it."""
+    """The client has finished; where it presented a certificate, the server may still refuse it.
+
+    A server that has the client's Finished says so in 1-RTT packets (RFC 9001, section 4.1.2), and the client repeats
+    it no more.
+    """
     answered = handshake.first("certificate", "client") or handshake.first("compressed_certificate", "client")
     data = [seen for seen in quic.seen if seen.sender == "server" and seen.kind == "1-rtt"]
-    went = answered is None or went_on(finished.frame, quic.last_data["client"], data)
+    unheard = quic.repeated > finished.frame and not any(seen.frame > finished.frame for seen in data)
+    went = (answered is None and not unheard) or went_on(finished.frame, quic.last_data["client"], data)
     if handshake.first("finished", "server") is None or not went:
         says = "The server's answer to the client's flight is not seen."
         return End("incomplete", None, Evidence(finished.frame, "client", "finished", says), finished)

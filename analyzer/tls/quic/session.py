@@ -350,6 +350,8 @@ class QuicSession:
                     self._note_data(connection, datagram, len(opened.payload), "decrypted")
                 case Ack():
                     _note_acknowledgment(connection, datagram, kind, frame)
+        if kind == "handshake" and said and not news and current.sender(direction) == "client":
+            connection.quic.repeated = datagram.frame
         answered = any(sent.sender == "server" for sent in current.sent)
         return news or (not said and answered)  # without an answer there is nothing to acknowledge: it is a probe
 

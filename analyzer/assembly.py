@@ -297,7 +297,7 @@ class Assembler:
             ja4=fingerprint.ja4(offer, transport) if offer else None,
             history=history(handshake, below.beginning.opener if below is not None else None),
             facts=handshake,
-            carrier=_carrier(below, handshake, always=end.outcome != "established"),
+            carrier=_carrier(below, handshake, end),
         )
         if resumed is not None:
             self._unlinked[report.place] = report, resumed
@@ -318,11 +318,13 @@ def _end(handshake: Handshake, sizes: inference.Inference | None) -> outcome.End
     return quic_outcome.judge(handshake, handshake.quic, sizes)
 
 
-def _carrier(below: Follower | None, handshake: Handshake, *, always: bool) -> Carrier | None:
+def _carrier(below: Follower | None, handshake: Handshake, end: outcome.End) -> Carrier | None:
     """What carried a handshake, where that is remarkable."""
+    always = end.outcome != "established"
     if below is None:
         return carrier_of_datagrams(handshake, always=always)
-    return carrier(below, handshake.client_direction) if always or is_remarkable(below) else None
+    took = end.finished.time - handshake.start if end.finished is not None else 0
+    return carrier(below, handshake.client_direction) if always or is_remarkable(below, took) else None
 
 
 def _closing(follower: Follower, client_direction: int) -> Closing | None:

@@ -40,6 +40,9 @@ network or the capture made, a probe, or was told to be missing, which costs a r
 _AT_ONCE = 1_000_000
 """Nanoseconds within which an answer has come over no network that loses anything."""
 
+_SLOW = 1_000_000_000
+"""Nanoseconds: a handshake that took as long is one that a diagnosis asks about."""
+
 
 @dataclass(slots=True, frozen=True)
 class Carrier:
@@ -137,9 +140,9 @@ def carrier(follower: Follower, client_direction: int) -> Carrier:
     )
 
 
-def is_remarkable(follower: Follower) -> bool:
-    """Whether the connection of an established handshake is worth keeping."""
-    return any(
+def is_remarkable(follower: Follower, took: int) -> bool:
+    """Whether the connection of an established handshake, which took so many nanoseconds, is worth keeping."""
+    return took >= _SLOW or any(
         stream is not None and (stream.passage.repetitions or stream.passage.fillings) for stream in follower.streams
     )
 

@@ -23,7 +23,7 @@ from analyzer.tls import authentication, fingerprint, inference, lineage, outcom
 from analyzer.tls.attempt import TLS_PORTS, Attempt, attempt
 from analyzer.tls.carrier import Carrier, carrier, carrier_of_datagrams, is_remarkable
 from analyzer.tls.follower import Follower
-from analyzer.tls.handshake import SSLV2, Handshake
+from analyzer.tls.handshake import SSLV2, Handshake, Parting
 from analyzer.tls.hello import ClientHello
 from analyzer.tls.history import history
 from analyzer.tls.identity import identity
@@ -223,10 +223,8 @@ class Assembler:
         server = follower.connection.endpoint(1 - handshake.client_direction)
         below = follower if isinstance(follower, Follower) else None  # what TCP did, where it is that
         prologue = below.beginning.prologue if below is not None else None
-        handshake.closings = [
-            (handshake.sender(mark.direction), "rst" if mark.flags & RST else "fin", mark.frame, mark.time)
-            for mark in (below.closings if below is not None else ())
-        ]
+        if below is not None:
+            _note_end(handshake, below)
         resumed = resumption.resumption(handshake)
         sizes, verdict, end = self._judge(follower, stream, handshake, resumed)
         if handshake.server_hello is not None and len(self._servers) < self._limits.attempts:
@@ -304,6 +302,25 @@ class Assembler:
         return report
 
 
+def _note_end(handshake: Handshake, below: Follower) -> None:
+    """Let a handshake know how the connection below it ended, and what had reached whom by then."""
+    handshake.closings = [
+        Parting(
+            handshake.sender(mark.direction),
+            "rst" if mark.flags & RST else "fin",
+            mark.frame,
+            mark.time,
+            below.received(mark),
+        )
+        for mark in below.closings
+        if not below.reopened_behind(mark)
+    ]
+    for direction in (0, 1):
+        unheard = below.unheard(direction)
+        if unheard is not None:
+            handshake.unheard[handshake.sender(direction)] = unheard
+
+
 def _transport(handshake: Handshake) -> Transport:
     if handshake.quic is not None:
         return "quic"
@@ -329,9 +346,9 @@ def _carrier(below: Follower | None, handshake: Handshake, end: outcome.End) -> 
 
 def _closing(follower: Follower, client_direction: int) -> Closing | None:
     """Who closed first."""
-    if not follower.closings:
+    mark = next((mark for mark in follower.closings if not follower.reopened_behind(mark)), None)
+    if mark is None:
         return None
-    mark = follower.closings[0]
     return Closing(
         "client" if mark.direction == client_direction else "server", "rst" if mark.flags & RST else "fin", mark.frame
     )

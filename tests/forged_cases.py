@@ -22,7 +22,7 @@ from analyzer.results import (
 from analyzer.tls import authentication, inference, messages, outcome, registry, resumption
 from analyzer.tls.carrier import Carrier, Mark
 from analyzer.tls.extensions import Extension
-from analyzer.tls.handshake import Alert, Handshake, Sent
+from analyzer.tls.handshake import Alert, Handshake, Parting, Sent
 from analyzer.tls.hello import HELLO_RETRY_REQUEST, ClientHello, ServerHello
 from analyzer.tls.preambles import Preamble
 from analyzer.tls.record import Hole
@@ -196,7 +196,7 @@ def forged(
         step, _, detail = what.partition(":")
         if step in ("fin", "rst"):
             closings.append(Mark(sender, step, frame, time))
-            facts.closings.append((sender, step, frame, time))
+            facts.closings.append(Parting(sender, step, frame, time))
         elif step == "alert":
             warning, _, alert = detail.rpartition("/")
             known = None if alert == "encrypted" else ALERTS[alert]

@@ -10,8 +10,8 @@ from analyzer.diagnosis.surroundings import Surroundings
 from analyzer.pki.certificate import Certificate
 from analyzer.pki.names import Name
 from analyzer.results import CertificateReport, CheckReport, FindingEvidence, HandshakeReport, Sender
-from analyzer.tls import inference, messages, registry
-from analyzer.tls.handshake import Sent
+from analyzer.tls import inference, messages, outcome, registry
+from analyzer.tls.handshake import Parting, Sent
 
 Stage = Literal[
     "connection",
@@ -76,6 +76,12 @@ class Ending:
     frame: int | None = None
     time: int | None = None
     """Nanoseconds since 1970-01-01 UTC."""
+    parting: Parting | None = None
+    """The FIN or RST that it is."""
+
+    def knew(self, sent: Sent) -> bool:
+        """Whether whoever ended it can have known this before; an alert is taken to answer all that there is."""
+        return self.parting is None or self.parting.knew(sent)
 
     @property
     def words(self) -> str:
@@ -131,6 +137,9 @@ class Case:
         """What ended it: an alert before all, or else the first FIN or RST."""
         closing = self._closing()
         alert = self._alert()
+        left = outcome.gave_up(self.facts, self.sizes) if self.facts is not None and self.failed else None
+        if left is not None and (alert is None or self._is_farewell(alert, left)):
+            return _ending(left)
         if alert is None or closing is None:
             return alert or closing or Ending(None, "silence")
         comes_after = alert.frame is not None and closing.frame is not None and alert.frame > closing.frame
@@ -138,28 +147,28 @@ class Case:
             return closing
         return alert
 
+    def _is_farewell(self, alert: Ending, left: Parting) -> bool:
+        """Whether an alert is not what made the other side leave before it had all of the handshake."""
+        return alert.sender != left.sender and (alert.how == "encrypted-alert" or (alert.frame or 0) > left.frame)
+
     def _may_answer(self, alert: Ending) -> bool:
         """Whether an alert may be sent merely because the peer has closed; one of TLS 1.3 that only its size tells is
         what the server says of the client's flight."""
         if alert.how == "encrypted-alert":
             return self.facts is not None and not self.facts.is_tls13
         if alert.alert == "handshake_failure":  # JSSE; a server whose flight was not answered has nothing to refuse
-            return self.stage == "server-authentication" and alert.sender == "server"
+            return alert.sender == "server" and self._stage(None) == "server-authentication"
         return alert.alert in _ANSWERS_A_CLOSING
 
     def _closing(self) -> Ending | None:
         if self.facts is not None:
-            found = [(who, how, frame, time) for who, how, frame, time in self.facts.closings]
-            for one in self.facts.quic.closed if self.facts.quic is not None else ():
-                if one.by_application or one.code in _SAYS_NOTHING:
-                    return Ending(one.sender, "close", None, one.frame, one.time)
-        else:
-            marks = self.carrier.closings if self.carrier else ()
-            found = [(mark.sender, mark.kind, mark.frame, mark.time) for mark in marks]
-        if not found:
-            return None
-        sender, how, frame, time = found[0]
-        return Ending(sender, "rst" if how == "rst" else "fin", None, frame, time)
+            for error in self.facts.quic.closed if self.facts.quic is not None else ():
+                if error.by_application or error.code in _SAYS_NOTHING:
+                    return Ending(error.sender, "close", None, error.frame, error.time)
+            return _ending(self.facts.closings[0]) if self.facts.closings else None
+        for mark in self.carrier.closings if self.carrier else ():
+            return Ending(mark.sender, "rst" if mark.kind == "rst" else "fin", None, mark.frame, mark.time)
+        return None
 
     def _alert(self) -> Ending | None:
         if self.facts is None:
@@ -195,33 +204,61 @@ class Case:
 
     @cached_property
     def stage(self) -> Stage:
-        """Where it stopped."""
-        facts = self.facts
-        if facts is None:
+        """Where it stopped, for whoever ended it: what did not reach that side any more does not count."""
+        return self._stage(self.ending)
+
+    def _stage(self, ending: Ending | None) -> Stage:
+        """Where it stood at an ending; without one, how far it came in all."""
+        if self.facts is None:
             return "preamble" if self.carrier and self.carrier.preambles else "connection"
         if self.established:
             return "application"
         if self.answer is None and not self.sent("server_hello_done") and not self.sent("client_key_exchange"):
             return "hello"
-        if not self.client_answered:
+        if not self._client_answered(ending):
             return "server-authentication"
         return "client-authentication" if self.report.client_certificate_requested else "finished"
 
     @cached_property
     def client_answered(self) -> bool:
         """Whether the client took the server's flight: something of it followed that is no alert."""
+        return self._client_answered(None)
+
+    def _client_answered(self, ending: Ending | None) -> bool:
+        """The same, and whether the side that ended it can have known that."""
         facts = self.facts
         if facts is None:
             return False
-        if not facts.is_tls13:
-            return any(self.sent(name, "client") for name in ("client_key_exchange", "certificate", "finished"))
-        if self.sent("finished", "client") or self.sent("certificate", "client"):
-            return True
-        if self.sizes is None or self.sizes.answer == "refused-server":
+        names = ("finished", "certificate") if facts.is_tls13 else ("client_key_exchange", "certificate", "finished")
+        answers = [sent for name in names if (sent := self.sent(name, "client")) is not None]
+        if facts.is_tls13 and not answers:
+            if self.sizes is None or self.sizes.answer == "refused-server":
+                return False
+            roles = sorted((i, role) for i, role in self.sizes.roles.items() if role != "end_of_early_data")
+            answers = [facts.sent[i] for i, _ in roles if facts.sent[i].sender == "client"]
+            if self.sizes.answer == "unknown":
+                early = self.hello is not None and self.hello.early_data
+                first = facts.first("application_data", "client")
+                answers = [first] if first is not None and not early else []
+            elif not answers:
+                return True
+        return any(ending is None or ending.knew(sent) for sent in answers)
+
+    def reached(self, name: str, sender: Sender | None = None) -> bool:
+        """Whether the capture shows a message, and whoever ended it can have known it."""
+        sent = self.sent(name, sender)
+        return sent is not None and self.ending.knew(sent)
+
+    @property
+    def _waited_for_more(self) -> bool:
+        """Whether the server left late, and lacked a part of the client's flight until then."""
+        facts = self.facts
+        if facts is None or not self.is_late or facts.has_hole("client"):
             return False
-        if self.sizes.answer != "unknown":
-            return True
-        return not (self.hello and self.hello.early_data) and facts.first("application_data", "client") is not None
+        if not facts.is_tls13:
+            return not self.reached("client_key_exchange", "client")
+        done = facts.first("finished", "client") or (self.sizes.client_finished if self.sizes else None)
+        return done is None or not self.ending.knew(done)
 
     def refusal(self, of: Sender) -> Ending | None:
         """How the other side turned down the certificate of this one; None where it did not.
@@ -234,9 +271,12 @@ class Case:
         if not self.failed or ending.sender != OTHER[of]:
             return None
         if of == "client":
-            presented = self.report.client_certificate_presented is True
-            return ending if presented and self.stage == "client-authentication" else None
+            presented = self.report.client_certificate_presented is True and self.stage == "client-authentication"
+            return ending if presented and not self._waited_for_more else None
         shown = bool(self.report.certificates["server"]) or self.hidden_server_certificate
+        certificate = self.sent("certificate", "server")
+        if certificate is not None and not ending.knew(certificate):
+            return None
         # NSS judges the certificate while the handshake goes on, and may refuse it behind its own Finished.
         late = ending.how == "encrypted-alert" or ending.alert in _ABOUT_CERTIFICATES
         return ending if shown and (late or self.stage == "server-authentication") else None
@@ -394,12 +434,22 @@ class Case:
         nothing = "" if typed else " </dev/null"
         return f"`{' '.join(map(shlex.quote, words))}{nothing}{' | ' + then if then else ''}`"
 
+    @property
+    def is_late(self) -> bool:
+        """Whether somebody closed without an alert after a silence that no network explains."""
+        waited = self.gap(self.ending) if self.ending.how in ("fin", "rst") else None
+        return waited is not None and waited >= _LONG
+
     def gap(self, later: Ending) -> float | None:
         """Seconds between the last message before an ending and the ending."""
         if self.facts is None or later.time is None:
             return None
         before = [sent.time for sent in self.facts.sent if sent.time < later.time]
         return (later.time - max(before, default=self.report.start)) / 1e9
+
+
+def _ending(closing: Parting) -> Ending:
+    return Ending(closing.sender, "rst" if closing.how == "rst" else "fin", None, closing.frame, closing.time, closing)
 
 
 def left_silently(report: HandshakeReport) -> bool:
@@ -417,6 +467,8 @@ _STARTTLS = {name: name for name in ("ftp", "imap", "irc", "ldap", "lmtp", "mysq
     "postgresql": "postgres",
 }
 """What openssl calls the protocols in which it can begin TLS."""
+_LONG = 2.5
+"""Seconds of silence that no network explains; retransmissions begin within one."""
 _ALERT_LENGTHS = frozenset((2, 11, 18, 19, 26, 35))
 
 

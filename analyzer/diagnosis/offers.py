@@ -99,7 +99,7 @@ def refused_hello(case: Case) -> Ending | None:
     ending = case.ending
     if case.hello is None or not case.failed or case.stage != "hello" or ending.sender != "server":
         return None
-    if any(case.head.values()):
+    if any(case.head.values()) or not case.reached("client_hello"):
         return None
     return ending if ending.how != "alert" or ending.alert in REFUSALS else None
 

@@ -68,7 +68,7 @@ def events(report: HandshakeReport) -> list[Event]:
 def _closed(closed: Closing, report: HandshakeReport) -> Event:
     """The end of the connection as an event; its time is known to the facts alone."""
     facts: Handshake | None = report.facts
-    nanoseconds = next((mark[3] for mark in facts.closings if mark[2] == closed.frame), None) if facts else None
+    nanoseconds = next((one.time for one in facts.closings if one.frame == closed.frame), None) if facts else None
     time = (nanoseconds - report.start) / 1e9 if nanoseconds is not None else None
     return Event(
         names=("closed",),

@@ -345,6 +345,11 @@ class ByteStream:
                     moved = Stretch(piece.rows, piece.first, piece.behind, start)
                     self._insert(moved.part(piece.begin + by, piece.end + by))
 
+    def position(self, sequence: int) -> int | None:
+        """The stream position of a sequence number; None where it is not one of what was sent, or of a FIN behind."""
+        position = self._position(sequence) if self._base is not None else -1
+        return position if 0 <= position <= self.next + 1 else None
+
     def _position(self, sequence: int) -> int:
         """The stream position of a sequence number: of all that fit, the one nearest to what is expected."""
         expected = ((self._base or 0) + self.next) % _MODULUS

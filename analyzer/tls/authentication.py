@@ -151,7 +151,7 @@ def _judge_unanswered(handshake: Handshake, verdict: Verdict, basis: Basis) -> N
         verdict.because(None, "client", "The capture lacks the place where the client's Certificate would be.")
     else:
         # Where only the server closes, what the client had sent may not have arrived.
-        closed = any(who == "client" for who, *_ in handshake.closings)
+        closed = any(closing.sender == "client" for closing in handshake.closings)
         ended = closed or any(alert.fatal for alert in handshake.alerts)
         is_whole = not handshake.has_hole() and "client" not in handshake.unfinished
         verdict.presented = False if ended and is_whole else None

@@ -30,6 +30,8 @@ class Mark:
     direction: int
     flags: int
     sequence: int
+    acknowledgment: int | None = None
+    """Its acknowledgment number, where it carries one."""
 
 
 class Follower:
@@ -101,7 +103,9 @@ class Follower:
                 stop = min(rows.run_starts[run], behind)
                 flags = rows.flags[start]
                 if flags & MARKS:
-                    self._mark(Mark(rows.frame[start], rows.time[start], direction, flags, rows.sequence[start]))
+                    heard = rows.acknowledgment[start] if flags & ACK else None
+                    mark = Mark(rows.frame[start], rows.time[start], direction, flags, rows.sequence[start], heard)
+                    self._mark(mark)
                 if following and (rows.length[start] or flags & FIN):
                     pieces = (self.streams[direction] or self._stream(direction)).feed(rows, start, stop)
                     if pieces:
@@ -146,6 +150,31 @@ class Follower:
             self.session.finish()
         else:
             self.beginning.give_up()
+
+    def received(self, closing: Mark) -> int | None:
+        """What of the other side's stream had been received by whoever closed; None where that is not known.
+
+        What a tunnel carries stands at positions of its own.
+        """
+        stream = self.streams[1 - closing.direction]
+        if stream is None or closing.acknowledgment is None or self._deframers is not None:
+            return None
+        return stream.position(closing.acknowledgment)
+
+    def unheard(self, direction: int) -> tuple[int, int] | None:
+        """Where all ends in a side's repeating itself: from which stream position on it was never acknowledged, and
+        when it said so last."""
+        stream, number = self.streams[direction], self.connection.acknowledged[1 - direction]
+        again = stream.passage.repetitions[-1:] if stream is not None and self._deframers is None else ()
+        if stream is None or number is None or not again or again[0].frame != self.last_frame:
+            return None
+        position = stream.position(number)
+        return (position, again[0].time) if position is not None and position < stream.next else None
+
+    def reopened_behind(self, closing: Mark) -> bool:
+        """Whether it is a reset of something before: its sender opens the connection behind it."""
+        later = (one for one in self.openings if one.frame > closing.frame and one.direction == closing.direction)
+        return bool(closing.flags & RST) and any(later)
 
     @property
     def disputed(self) -> int | None:

@@ -25,6 +25,8 @@ FIRST_RECORDS = 4
 """Of application data, so many records of each side are noted one by one."""
 _PLAINTEXT_KEPT = 2048
 _MOST_HOLES = 100
+_TIMER = 200_000_000
+"""Nanoseconds after which TCP repeats itself at the earliest: the standard says a second, Linux and others less."""
 
 M = TypeVar("M", bound=messages.Message)
 
@@ -50,6 +52,8 @@ class Sent:
     up to 1.2 (RFC 6347, section 4.2.6); a readable alert or ChangeCipherSpec as it is."""
     first_frame: int = 0
     """The frame in which it begins."""
+    end: int | None = None
+    """Position in its sender's TCP stream behind the record that completes it."""
 
     def to_scapy(self) -> "Packet | None":
         """What Scapy makes of it by itself: a TLS record; None where it cannot be read. See `Handshake.to_scapy`."""
@@ -73,6 +77,32 @@ class Alert:
     def fatal(self) -> bool:
         """Whether it says itself that it ends the connection."""
         return self.level == 2
+
+
+@dataclass(slots=True, frozen=True)
+class Parting:
+    """A FIN or RST of the connection."""
+
+    sender: Sender
+    how: str
+    """fin or rst."""
+    frame: int
+    time: int
+    """Nanoseconds since 1970-01-01 UTC."""
+    received: int | None = None
+    """What its sender had received by then, as a position in the other side's stream; None where it does not say."""
+
+    def knew(self, sent: Sent) -> bool:
+        """Whether its sender can have known this message or record when it left.
+
+        Of the other side's, what it acknowledges (RFC 9293, section 3.4): TCP hands on nothing else. Where it does not
+        say, the order of the capture does.
+        """
+        if sent.sender == self.sender:
+            return self.how == "fin" or sent.frame <= self.frame  # a FIN stands behind all that its sender sent
+        if self.received is not None and sent.end is not None:
+            return sent.end <= self.received
+        return sent.frame <= self.frame
 
 
 @dataclass(slots=True, eq=False)
@@ -183,8 +213,11 @@ class Handshake:
     """Set where the user has given any secrets."""
     plaintext: dict[Sender, bytes] = field(default_factory=dict, repr=False)
     """First bytes of decrypted application data, of either side."""
-    closings: list[tuple[Sender, str, int, int]] = field(default_factory=list)
-    """FIN and RST of the connection: sender, how, frame, time."""
+    closings: list[Parting] = field(default_factory=list)
+    """FIN and RST of the connection."""
+    unheard: dict[Sender, tuple[int, int]] = field(default_factory=dict)
+    """Where all ends in a side's repeating itself: from which stream position on it was never acknowledged, and when
+    it said so last."""
     datagrams: Datagrams | None = None
     """What carries it, where that is DTLS or QUIC."""
     quic: "Quic | None" = None
@@ -242,6 +275,14 @@ class Handshake:
             return False
         last = None if until is None or self.datagrams is not None else until.frame
         return any(sender in (None, who) and (last is None or hole.frame <= last) for who, hole in self.holes)
+
+    def was_unheard(self, sent: Sent) -> bool:
+        """Whether the other side never acknowledged it, though its sender went on to repeat what it had sent.
+
+        What comes again before any timer can have expired (RFC 6298) is in the capture twice.
+        """
+        position, time = self.unheard.get(sent.sender, (None, 0))
+        return position is not None and sent.end is not None and sent.end > position and time - sent.time >= _TIMER
 
     def keep(self, sent: Sent, most_bytes: int) -> bool:
         """Take a readable message, unless there are too many already, or of more bytes; whether it was taken."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analyzer.results import Basis, Evidence, Outcome, Sender
 from analyzer.tls.dtls.last_flight import is_unheard
-from analyzer.tls.handshake import SSLV2, Alert, Handshake, Sent
+from analyzer.tls.handshake import SSLV2, Alert, Handshake, Parting, Sent
 from analyzer.tls.inference import PATIENCE, Inference, expected
 from analyzer.tls.registry import alert_description
 
@@ -48,7 +48,7 @@ def _judge_tls12(handshake: Handshake) -> End:
         if is_unheard(handshake, last):
             return End("incomplete", None, _saw(last, _UNHEARD), last)
         established = End("established", "observed", _saw(last, "Both sides have sent Finished."), last)
-        return _taken_back(handshake, last) or established
+        return _taken_back(handshake, last) or _left_before(handshake, None) or established
     in_full = handshake.first("server_hello_done", "server") if handshake.is_dtls else None
     if finished["server"] and in_full and handshake.has_hole("client"):
         says = "The server has sent Finished, which it does behind the client's: the capture lacks that."
@@ -70,6 +70,53 @@ def _judge_tls12(handshake: Handshake) -> End:
 
 _MORE_THAN_A_HANDSHAKE = 10
 _UNHEARD = "The last Finished was sent again, and nothing shows that it arrived."
+
+
+def gave_up(handshake: Handshake, inference: Inference | None) -> Parting | None:
+    """With what the other side left before the last Finished can have reached it; None where it did not."""
+    finished = _last_finished(handshake, inference)
+    if finished is None:
+        return None
+    closing = next((closing for closing in handshake.closings if closing.sender != finished.sender), None)
+    if closing is None or closing.knew(finished):
+        return None
+    if closing.how == "rst" and closing is not handshake.closings[0]:
+        return None  # it answers the other side's closing
+    # Up to TLS 1.2 whoever sends data before may close as well (RFC 7918).
+    return closing if handshake.is_tls13 or not handshake.application_data[closing.sender] else None
+
+
+def _last_finished(handshake: Handshake, inference: Inference | None) -> Sent | None:
+    """The message with which both sides have finished."""
+    if handshake.is_tls13:
+        return handshake.first("finished", "client") or (inference.client_finished if inference else None)
+    client, server = _finished(handshake, "client"), _finished(handshake, "server")
+    return max(client, server, key=lambda sent: sent.frame) if client and server else None
+
+
+def _left_before(handshake: Handshake, inference: Inference | None) -> End | None:
+    """Not established, where the last Finished cannot have reached the other side, or seems not to have."""
+    closing, finished = gave_up(handshake, inference), _last_finished(handshake, inference)
+    if finished is None:
+        return None
+    if closing is not None:
+        says = f"The {closing.sender} {_did(closing)} before the {finished.sender}'s Finished had reached it."
+        return End("failed", "observed", Evidence(closing.frame, closing.sender, None, says))
+    behind = handshake.sent[handshake.sent.index(finished) + 1 :]
+    if handshake.was_unheard(finished) and all(sent.sender == finished.sender for sent in behind):
+        return End("incomplete", None, _saw(finished, _UNHEARD))
+    return None
+
+
+def _never_arrived(handshake: Handshake, sent: Sent) -> bool:
+    """Whether the other side had no use for it: bytes before it were never acknowledged."""
+    return any(
+        who == sent.sender and hole.reason == "missing" and hole.frame <= sent.frame for who, hole in handshake.holes
+    )
+
+
+def _did(closing: Parting) -> str:
+    return "reset the connection" if closing.how == "rst" else "closed the connection"
 
 
 def _secured(handshake: Handshake, sender: Sender, behind: Sent) -> Sent | None:
@@ -135,6 +182,9 @@ def _judge_tls13(handshake: Handshake, inference: Inference | None) -> End:
     if inference.accepted is False:
         says = "The server answered the client's flight with an encrypted alert and nothing else."
         return End("failed", "inferred", _saw(inference.alert, says), done)
+    left = _left_before(handshake, inference)
+    if left is not None:
+        return left
     if inference.accepted:
         says = "The server went on after the client's flight." if done else "Both sides went on after their flights."
         return End("established", "inferred", _saw(done, says), done)
@@ -157,17 +207,23 @@ def _judge_silence(handshake: Handshake, done: Sent, *, answered: bool) -> End:
     if reply is not None and reply.name != "alert":
         return End("established", "decrypted", _saw(reply, "The server went on after the client's flight."), done)
     later = [sent for sent in behind if sent.sender == "client" and sent.name in ("application_data", "alert")]
-    closing = next((closing for closing in handshake.closings if closing[2] >= done.frame), None)
+    closing = next((closing for closing in handshake.closings if closing.frame >= done.frame), None)
     if any(hole.frame >= done.frame for _, hole in handshake.holes):  # a reset does not show what it came behind
         return End(
             "incomplete", None, _saw(done, "The capture lacks the server's answer to the client's flight."), done
         )
-    at_once = closing is not None and closing[3] - done.time <= PATIENCE  # later it may have waited for a request
-    if closing is not None and closing[0] == "server" and (answered or closing[1] == "rst") and at_once:
-        _, how, frame, _ = closing
-        if not any(sent.frame < frame and _like_alert(sent) for sent in later):
-            says = f"The server left ({how.upper()}) right after the client's flight, without a ticket or data."
-            return End("failed", "inferred", Evidence(frame, "server", None, says), done)
+    at_once = closing is not None and closing.time - done.time <= PATIENCE  # later it may have waited for a request
+    if (
+        closing is not None
+        and closing.sender == "server"
+        and (answered or closing.how == "rst")
+        and at_once
+        and not any(sent.frame < closing.frame and _like_alert(sent) for sent in later)
+    ):
+        waited = (closing.time - done.time) / 1e9
+        after = f"{waited:.1f} s" if waited >= 1 else "right"
+        says = f"The server left ({closing.how.upper()}) {after} after the client's flight, without a ticket or data."
+        return End("failed", "inferred", Evidence(closing.frame, "server", None, says), done)
     if not answered and (closing is not None or later):
         return End("established", "inferred", _saw(done, "The client has finished, and was not asked for more."), done)
     return End("incomplete", None, _saw(done, "The server's answer to the client's flight is not seen."), done)
@@ -181,7 +237,7 @@ def _hidden_refusal(handshake: Handshake, finished: Sent, replies: list[Sent]) -
         return None
     first = replies[0].frame
     says_goodbye = any(a.sender == "client" and finished.frame <= a.frame < first for a in handshake.alerts)
-    leaves = any(who == "client" and frame < first for who, _, frame, _ in handshake.closings)
+    leaves = any(closing.sender == "client" and closing.frame < first for closing in handshake.closings)
     lost = any(hole.frame >= finished.frame for _, hole in handshake.holes)
     return None if says_goodbye or leaves or lost or handshake.is_dtls else replies[0]
 
@@ -212,6 +268,11 @@ def _judge_decrypted(handshake: Handshake, finished: Sent) -> End:
     if hidden is not None:
         says = "The server answered the client's flight with an encrypted alert and nothing else."
         return End("failed", "inferred", _saw(hidden, says), finished)
+    left = _left_before(handshake, None)
+    if left is not None:
+        return left
+    if not replies and _never_arrived(handshake, finished):
+        return _not_established(handshake) or _incomplete(handshake)
     answered = handshake.first("certificate", "client") or handshake.first("compressed_certificate", "client")
     acknowledged = handshake.datagrams.acknowledged["server"] if handshake.datagrams is not None else 0
     if not replies and answered is not None and acknowledged < finished.frame:
@@ -228,15 +289,14 @@ def _not_established(handshake: Handshake) -> End | None:
         return _failed_by(refusal)
     warning = next((alert for alert in handshake.alerts if alert.level is not None), None)
     if handshake.closings:
-        sender, how, frame, _ = handshake.closings[0]
-        what = "reset the connection" if how == "rst" else "closed the connection"
-        says = f"The {sender} {what} before the handshake was complete."
+        closing = handshake.closings[0]
+        says = f"The {closing.sender} {_did(closing)} before the handshake was complete."
         if warning is not None and warning.description:
             says += f" The {warning.sender} had sent the alert {alert_description(warning.description)}."
         if handshake.has_hole() or _lacks_server_hello(handshake):
             # What is missing may have been the rest of the handshake.
             return None
-        return End("failed", "observed", Evidence(frame, sender, None, says))
+        return End("failed", "observed", Evidence(closing.frame, closing.sender, None, says))
     return _not_established_dtls(handshake) if handshake.is_dtls else None
 
 

@@ -78,6 +78,8 @@ class Record:
     """How its fragment begins, where the capture lacks the rest."""
     lost: Reason | None = None
     """Why the capture lacks it."""
+    end: int | None = None
+    """Stream position behind it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -272,7 +274,9 @@ class RecordReader:
             elif not self._is_read(type_, frame):
                 continue
             fragment = segment.read(begin, behind) if type_ in self._copied else None
-            events.append(Record(self._direction, type_, version, length, fragment, frame, time, frame, time))
+            events.append(
+                Record(self._direction, type_, version, length, fragment, frame, time, frame, time, b"", None, position)
+            )
         return position
 
     def _is_only_counted(self, length: int) -> bool:
@@ -354,6 +358,7 @@ class RecordReader:
                 *record.begun,
                 record.known,
                 record.lost,
+                record.end,
             )
         )
 

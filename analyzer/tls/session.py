@@ -201,7 +201,7 @@ class Session:
         name = message.name
         current = self._for_message(event, name, protection)
         sender = current.sender(event.direction)
-        sent = Sent(sender, name, event.frame, event.time, length, protection, message, raw, begun)
+        sent = Sent(sender, name, event.frame, event.time, length, protection, message, raw, begun, event.end)
         if not current.keep(sent, self._limits.handshake_bytes):
             self.exceeded.setdefault("handshake-bytes", event.frame)
         begins_tls13 = name == "server_hello" and current.is_tls13
@@ -324,7 +324,17 @@ class Session:
         """Note a record as a whole."""
         sender = current.sender(event.direction)
         current.note(
-            Sent(sender, name, event.frame, event.time, event.length, protection, None, raw, event.first_frame)
+            Sent(
+                sender,
+                name,
+                event.frame,
+                event.time,
+                event.length,
+                protection,
+                raw=raw,
+                first_frame=event.first_frame,
+                end=event.end,
+            )
         )
 
     # Handshakes

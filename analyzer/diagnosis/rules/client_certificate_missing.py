@@ -6,7 +6,8 @@ certificate back (see client-certificate-filtered-by-authorities and client-key-
 
 On the wire: CertificateRequest; a client Certificate of 3 bytes (TLS 1.3: a record of 25 bytes, 41 from Java); then
 handshake_failure from OpenSSL, bad_certificate from Java and older Go; in TLS 1.3 certificate_required, encrypted.
-In DTLS GnuTLS, Mbed TLS and wolfSSL fall silent.
+A FIN or RST alone says so only where its acknowledgment number covers that Certificate. In DTLS GnuTLS, Mbed TLS and
+wolfSSL fall silent.
 
 Client's owner: Configure certificate and private key for this destination (Java: javax.net.ssl.keyStore; curl: --cert
 and --key; Node: cert and key), and see that the program may read them.

@@ -6,7 +6,8 @@ here: then the server trusts other authorities, its revocation list is old, or i
 
 On the wire: TLS 1.3: the client's flight (Certificate, CertificateVerify, Finished), then one record of 19 bytes (35
 from Java) before any ticket, then FIN or RST; Node sends the FIN alone. TLS 1.2: an alert in clear after the client's
-flight. The client believes to be connected, and its application sees "connection reset".
+flight. A FIN or RST alone says so only where its acknowledgment number covers the Certificate, and not seconds later.
+The client believes to be connected, and its application sees "connection reset".
 
 Client's owner: Compare dates, purpose, chain and issuer of the certificate with what the server asks for.
 
@@ -28,7 +29,7 @@ WHEN = ("failed",)
 def judge(case: Case) -> Judgment | None:
     """The server ends it behind a client flight with a certificate."""
     ending = case.refusal("client")
-    if ending is None:
+    if ending is None or case.is_late:
         return None
     about = ending.alert in CERTIFICATE_ALERTS or ending.alert == "access_denied"
     if ending.how == "alert" and not about and ending.alert not in ("handshake_failure", "internal_error"):
@@ -45,8 +46,7 @@ def judge(case: Case) -> Judgment | None:
     return Judgment(
         confidence="certain" if about else "likely",
         summary=f"{sentence(case.name('client'))} presented a certificate, and {case.name('server')} {ending.words} "
-        "right "
-        f"after it.{fine}{hidden}{others}",
+        f"right after it.{fine}{hidden}{others}",
         remedy=advise(
             client="compare dates, purpose, chain and issuer of the certificate with what the server asks for"
             f"{'' if seen else '; or ' + case.keys_wanted}.",

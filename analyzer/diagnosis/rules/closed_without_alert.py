@@ -35,6 +35,9 @@ def judge(case: Case) -> Judgment | None:
     if ending.how != "fin" or ending.sender is None or case.facts is None:
         return None
     where = _WHERE.get(case.stage, "in the handshake") if case.hello else "in the middle of the ClientHello"
+    hello = case.sent("client_hello")
+    if hello is not None and not ending.knew(hello):
+        where = "before the ClientHello had reached it"
     return Judgment(
         confidence="certain",
         summary=f"{sentence(case.name(ending.sender))} closed the connection {where}, without an alert.",

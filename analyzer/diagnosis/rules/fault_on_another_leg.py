@@ -37,7 +37,7 @@ def judge(case: Case) -> Judgment | None:
     report = case.report
     if case.facts is None:
         return None
-    end = max((time for _, _, _, time in case.facts.closings), default=report.start + _AFTER)
+    end = max((one.time for one in case.facts.closings), default=report.start + _AFTER)
     until = min(end, report.start + 12 * _AFTER)
     for leg in case.around.failed_between(report.server.ip, report.start, until):
         same_name = leg.server_name is not None and leg.server_name == report.server_name

@@ -39,12 +39,13 @@ def judge(case: Case) -> Judgment | None:
         return None
     waited = case.gap(ending)
     after = f", {waited:.1f} s after the last message" if waited is not None and waited >= 1 else ""
-    server = case.report.server
+    server, hello = case.report.server, case.sent("client_hello")
+    where = _WHERE.get(case.stage, "in the handshake")
+    if hello is not None and not ending.knew(hello):
+        where = "before the ClientHello had reached it"
     return Judgment(
         confidence="certain",
-        summary=f"{sentence(case.name(ending.sender))} reset the connection "
-        f"{_WHERE.get(case.stage, 'in the handshake')}"
-        f"{after}, without an alert.",
+        summary=f"{sentence(case.name(ending.sender))} reset the connection {where}{after}, without an alert.",
         remedy=advise(
             client="if it was the client, look into its log: a timeout, or something in the server's flight.",
             server="if it was the server, look into its log, and that of a balancer in front of it.",

@@ -34,7 +34,7 @@ def judge(case: Case) -> Judgment | None:
         sure = "certain"
     elif warned and ending.sender == "client":
         sure = "likely"
-    elif case.hello is not None and name is None and case.stage == "hello" and ending.sender == "server":
+    elif name is None and case.stage == "hello" and ending.sender == "server" and case.reached("client_hello"):
         sure = "likely" if others else "possible"
     if sure is None:
         return None

@@ -83,7 +83,7 @@ def _client_left(handshake: Handshake, client: Records, done: int, index: int, s
     if any(done < i < index and sent.length in alerts for i, sent in client):
         return True
     begin, end = handshake.sent[done].frame, handshake.sent[index].frame
-    return any(who == "client" and begin <= frame < end for who, _, frame, _ in handshake.closings)
+    return any(one.sender == "client" and begin <= one.frame < end for one in handshake.closings)
 
 
 def judge_afterwards(

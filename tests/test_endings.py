@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from forged_cases import TLS12_ASKING, TLS13, TLS13_FLIGHT, forged
+from forged_cases import TLS12_ASKING, TLS12_FLIGHT, TLS13, TLS13_FLIGHT, forged
 from talk import (
     CCS,
     ENCRYPTED_FINISHED,
@@ -150,3 +150,13 @@ def test_a_reset_before_the_connection_opens_is_none_of_it() -> None:
     assert one.outcome == "established"
     assert one.closed_by is not None
     assert (one.closed_by.sender, one.closed_by.how) == ("client", "fin")
+
+
+@pytest.mark.parametrize(
+    ("hole", "doubted"),
+    [(("client", "missing"), False), (("client", "not-captured"), True), (("server", "missing"), True)],
+)
+def test_what_whoever_ended_it_lacked_as_well_weakens_nothing(hole: tuple[str, str], doubted: bool) -> None:
+    one = forged(f"{TLS12_FLIGHT} C>client_key_exchange S>alert:handshake_failure", holes=[hole])
+    diagnose([one])
+    assert any("(The capture lacks a part" in finding.summary for finding in one.findings) is doubted

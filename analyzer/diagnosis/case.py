@@ -327,6 +327,11 @@ class Case:
         """The first bytes of decrypted application data of a side; empty without keys."""
         return self.facts.plaintext.get(sender, b"") if self.facts else b""
 
+    def lacks_some(self) -> bool:
+        """Whether the capture lacks what may tell how it ended, and not merely what whoever ended it lacked as well."""
+        of, holes = self.ending.sender, self.facts.holes if self.facts else ()
+        return any(who == of or of is None or hole.reason != "missing" for who, hole in holes)
+
     # Certificates
 
     def leaf(self, side: Sender) -> CertificateReport | None:

@@ -2,7 +2,8 @@
 
 Every rule that knows the situation is asked. Findings are ranked by how sure they are, by how much they explain (that a
 connection was reset explains little), and by whether they are at home where the handshake stopped. The best is the root
-cause; those that only say how it ended stand back where another says why. What the capture lacks lowers confidence.
+cause; those that only say how it ended stand back where another says why. What the capture lacks lowers confidence, if
+whoever ended it did not lack it as well.
 """
 
 from collections.abc import Callable, Sequence
@@ -102,7 +103,7 @@ def _diagnose(case: Case, asked: Sequence[Rule], profile: "Profile | None") -> N
     judged = [(rule, judgment) for rule in asked if (judgment := rule.judge(case)) is not None]
     if profile is not None:
         _expect(case, judged, profile)
-    if case.failed and case.facts is not None and case.facts.has_hole():
+    if case.failed and case.lacks_some():
         for _, judgment in judged:
             _doubt(case, judgment)
     judged.sort(key=lambda one: _rank(case, *one), reverse=True)

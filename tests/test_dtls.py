@@ -11,6 +11,7 @@ from datagrams import (
     ANYCONNECT,
     CERTIFICATE,
     CLIENT_HELLO,
+    CLIENT_KEY_EXCHANGE,
     COOKIE,
     DTLS10,
     HANDSHAKE,
@@ -502,6 +503,38 @@ def test_a_last_flight_that_is_repeated_and_never_taken_establishes_nothing(
     assert report.outcome == outcome
     if outcome == "incomplete":
         assert any("sent again" in one.says for one in report.evidence)
+
+
+@pytest.mark.parametrize(("number", "code"), [(1, "slow-handshake"), (3, "retransmissions-delay-handshake")])
+def test_hellos_that_were_lost_on_their_way_here_are_told_by_the_numbers_of_records(number: int, code: str) -> None:
+    exchange = Exchange().send("client", message(CLIENT_HELLO, 0, client_hello()))
+    exchange.send("server", message(HELLO_VERIFY_REQUEST, 0, VERIFY)).wait(3 * SECOND)
+    hello = fragment(CLIENT_HELLO, 1, client_hello(cookie=COOKIE))
+    exchange.send("client", record(HANDSHAKE, hello, number)).each("server", *server_flight())
+    key = record(HANDSHAKE, fragment(CLIENT_KEY_EXCHANGE, 2, vector(1, bytes(32))), number + 1)
+    exchange.each("client", key, change_cipher_spec(number + 2), finished())
+    report = exchange.each("server", change_cipher_spec(5), finished()).report
+    assert report.outcome == "established"
+    assert code in {one.code for one in report.findings} & {"slow-handshake", "retransmissions-delay-handshake"}
+    assert len(report.findings) == 1
+    facts = report.facts
+    assert facts is not None
+    assert facts.datagrams is not None
+    assert facts.datagrams.lost == {"client": [3] if number == 3 else [], "server": []}
+
+
+def test_a_record_that_comes_late_was_not_lost() -> None:
+    exchange = whole()
+    sent = exchange.datagrams
+    sent[4], sent[5] = replace(sent[5], time=sent[4].time), replace(sent[4], time=sent[5].time)
+    facts = exchange.report.facts
+    assert facts is not None
+    assert facts.datagrams is not None
+    assert 5 not in facts.datagrams.lost["server"]
+    facts = without(exchange, 5).report.facts
+    assert facts is not None
+    assert facts.datagrams is not None
+    assert 5 in facts.datagrams.lost["server"]
 
 
 def test_a_client_that_goes_silent_after_the_server_s_flight() -> None:

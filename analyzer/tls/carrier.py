@@ -150,7 +150,7 @@ def is_remarkable(follower: Follower, took: int) -> bool:
 def carrier_of_datagrams(handshake: Handshake, *, always: bool) -> Carrier | None:
     """The same of a handshake of DTLS; None where nothing was sent again, unless `always`."""
     below = handshake.datagrams
-    if below is None or not (always or any(below.repeated.values())):
+    if below is None or not (always or any(below.repeated.values()) or any(below.lost.values())):
         return None
     repeated: dict[Sender, tuple[int, ...]] = {sender: tuple(frames) for sender, frames in below.repeated.items()}
     return Carrier((), (), {"client": b"", "server": b""}, repeated, (), False, below.last_time)

@@ -153,6 +153,9 @@ class Datagrams:
 
     repeated: dict[Sender, list[int]] = field(default_factory=lambda: {"client": [], "server": []})
     """Frames that brought nothing but what had been sent before."""
+    lost: dict[Sender, list[int]] = field(default_factory=lambda: {"client": [], "server": []})
+    """Frames before whose records, by their numbers, there were others that the capture does not show: they were lost
+    on the way to it. Known of DTLS up to 1.2, as long as it is in clear."""
     acknowledged: dict[Sender, int] = field(default_factory=lambda: {"client": 0, "server": 0})
     """The last frame in which a side is known to have sent an ACK (RFC 9147, section 7)."""
     refused: tuple[Sender, int] | None = None

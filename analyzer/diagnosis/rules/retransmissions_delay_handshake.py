@@ -4,8 +4,9 @@ What it means: The network loses packets, or delays them beyond the sender's pat
 that of a SYN a second.
 
 On the wire: Retransmissions between the first and the last message of the handshake, each a timeout behind the first
-copy; or, where the capture was made behind the loss, segments that wait as long for one that is missing. What comes
-twice at once is no retransmission: the network or the capture made two of it.
+copy; or, where the capture was made behind the loss, segments that wait as long for one that is missing, and, a second
+later, DTLS records whose numbers jump. What comes twice at once is no retransmission: the network or the capture made
+two of it.
 
 Client's owner: Try from another network to find out which part of the way it is.
 
@@ -13,6 +14,8 @@ Network's owner: Look for the link that drops: full queues, duplex faults, radio
 
 References: RFC 6298; RFC 8985.
 """
+
+from itertools import pairwise
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.finding import Judgment, advise
@@ -29,6 +32,8 @@ _AGAIN = {"tcp": "tcp.analysis.retransmission", "udp": "dtls.handshake.message_s
 """Wireshark's fields that show what was sent again."""
 _LONG = 0.2
 """Seconds: the shortest timeout after which Linux sends again."""
+_TIMER = 1.0
+"""Seconds: the first timeout of DTLS (RFC 6347, section 4.2.4.1)."""
 
 
 def applies(report: HandshakeReport, around: Surroundings) -> bool:
@@ -50,8 +55,8 @@ def judge(case: Case) -> Judgment | None:
         lost = waited(stalls, report.start, report.start + round(report.duration * 1e9))
         cost = f", for which the rest waited {lost / 1e9:.2f} s"
     else:
-        repeated = (frame for frames in below.repeated.values() for frame in frames)
-        frames = sorted(frame for frame in repeated if report.first_frame < frame <= last)
+        again = {frame for frames in below.repeated.values() for frame in frames} | _behind_losses(case)
+        frames = sorted(frame for frame in again if report.first_frame < frame <= last)
     if not frames:
         return None
     return Judgment(
@@ -66,3 +71,11 @@ def judge(case: Case) -> Judgment | None:
         ),
         evidence=case.see(*frames[:4]),
     )
+
+
+def _behind_losses(case: Case) -> set[int]:
+    """Frames of DTLS before which records were lost, by their numbers, and a timer's time went by."""
+    below = case.facts.datagrams if case.facts is not None else None
+    lost = {frame for frames in below.lost.values() for frame in frames} if below is not None else set()
+    messages = case.report.messages
+    return lost & {later.frame for earlier, later in pairwise(messages) if later.time - earlier.time >= _TIMER}

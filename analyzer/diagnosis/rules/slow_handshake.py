@@ -5,9 +5,10 @@ server waits for a revocation check, an HSM, a balancer's health or its own load
 and the capture was made behind that place: then it merely arrives late.
 
 On the wire: The largest gap between two messages is before this one, and no packet was sent again or came late for a
-hole in that time. It is certain that the side let the time pass where the capture was made beside it: its half of TCP's
-own handshake takes less than a millisecond. It is merely possible where other packets of the connection were lost,
-where the message had begun to arrive before the gap, and with datagrams.
+hole in that time, nor do the numbers of DTLS records show that one was lost. It is certain that the side let the time
+pass where the capture was made beside it: its half of TCP's own handshake takes less than a millisecond. It is merely
+possible where other packets of the connection were lost, where the message had begun to arrive before the gap, and with
+datagrams.
 
 Client's owner: If the client was slow, look at how it signs and what it looks up.
 
@@ -52,7 +53,7 @@ def judge(case: Case) -> Judgment | None:
     if not gaps:
         return None
     longest, before, late = max(gaps, key=lambda gap: gap[0])
-    if longest < report.duration / 2:
+    if longest < report.duration / 2 or _lacks(case, before, late):
         return None
     sure: Confidence = "possible" if _may_be_lost(case, before, late) else "likely"
     what = f"passed before {late.message} of the {late.sender} arrived where the capture was made"
@@ -79,9 +80,16 @@ def _may_be_lost(case: Case, before: MessageReport, late: MessageReport) -> bool
     """Whether there is a sign that the late message was underway before."""
     below, facts = case.carrier, case.facts
     if facts is None or facts.datagrams is not None:
-        return True  # lost datagrams leave no trace
+        return True  # lost datagrams may leave no trace
     begun = [sent.first_frame for sent in facts.sent if (sent.frame, sent.sender) == (late.frame, late.sender)]
     return bool(below and below.loses) or any(0 < frame <= before.frame for frame in begun)
+
+
+def _lacks(case: Case, before: MessageReport, late: MessageReport) -> bool:
+    """Whether the numbers of DTLS records show that some were lost in that time."""
+    below = case.facts.datagrams if case.facts is not None else None
+    lost = (frame for frames in below.lost.values() for frame in frames) if below is not None else ()
+    return any(before.frame < frame <= late.frame for frame in lost)
 
 
 def _was_lost(case: Case) -> bool:

@@ -11,7 +11,7 @@ from analyzer.settings import Limits
 from analyzer.tls import messages
 from analyzer.tls.dtls import record as dtls_record
 from analyzer.tls.dtls.decryption import DtlsDecryptor
-from analyzer.tls.dtls.messages import CLIENT_HELLO, Reassembler, Whole
+from analyzer.tls.dtls.messages import CLIENT_HELLO, HELLO_VERIFY_REQUEST, SERVER_HELLO, Reassembler, Whole
 from analyzer.tls.dtls.record import MESSAGE_HEADER, DtlsRecord
 from analyzer.tls.handshake import (
     FIRST_RECORDS,
@@ -36,6 +36,8 @@ _CONNECTION_ID = (54, 53, 254)
 _DEFAULT_VERSION = 0x0303
 _MOST_SEEN = 512
 _MOST_REPEATED = 64
+_MOST_MISSING = 64
+_ANSWERS = (bytes((SERVER_HELLO,)), bytes((HELLO_VERIFY_REQUEST,)))
 _OF_FULL_FLIGHTS = ("certificate", "server_key_exchange", "certificate_request", "server_hello_done")
 _FINISHED = ("encrypted_handshake", "finished")
 _BEHIND_FINISHED = ("application_data", "protected_alert")
@@ -50,7 +52,7 @@ _MESSAGE_EPOCH = 2
 class _Side:
     """What is known of one direction."""
 
-    __slots__ = ("data", "finished", "id_length", "messages", "others", "seen", "switched")
+    __slots__ = ("data", "finished", "id_length", "messages", "missing", "next", "others", "seen", "switched")
 
     def __init__(self, limits: Limits) -> None:
         self.messages = Reassembler(limits.pending_bytes)
@@ -70,6 +72,22 @@ class _Side:
         """ChangeCipherSpec was sent."""
         self.data = 0
         """Records of application data opened."""
+        self.next: int | None = None
+        """The number of the next record in clear."""
+        self.missing: dict[int, int] = {}
+        """Numbers of records in clear that have not come, and the frame of the first behind them."""
+
+    def count(self, record: DtlsRecord, frame: int) -> None:
+        """Follow the numbers of records in clear.
+
+        A server takes that of what it answers a ClientHello with from the ClientHello (RFC 6347, section 4.2.1).
+        """
+        number = record.sequence
+        answers = record.type == dtls_record.HANDSHAKE and (record.fragment or record.known)[:1] in _ANSWERS
+        self.missing.pop(number, None)
+        if self.next is not None and not answers and len(self.missing) < _MOST_MISSING:
+            self.missing.update(dict.fromkeys(range(self.next, min(number, self.next + _MOST_MISSING)), frame))
+        self.next = max(self.next or 0, number + 1)
 
 
 class DtlsSession:
@@ -161,6 +179,10 @@ class DtlsSession:
         for side in self._sides:
             if side.messages.overflowed is not None:
                 self.exceeded.setdefault("pending-bytes", side.messages.overflowed)
+        current = self._current()
+        if current is not None and current.datagrams is not None:
+            for direction, side in enumerate(self._sides):
+                current.datagrams.lost[current.sender(direction)] = sorted({*side.missing.values()})
         for handshake in self.handshakes:
             handshake.sent.sort(key=lambda sent: sent.frame)
             _put_in_turn(handshake)
@@ -175,6 +197,7 @@ class DtlsSession:
             return current is not None and self._hidden(current, datagram, record)
         if record.epoch:
             return current is not None and self._protected(current, datagram, record)
+        side.count(record, datagram.frame)
         if record.type == dtls_record.HANDSHAKE:
             if record.fragment is None:
                 self._cut(datagram, record)

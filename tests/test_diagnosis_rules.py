@@ -43,6 +43,7 @@ from quictalk import DRAFT_29, INITIAL, V1, V2, Connection, close, negotiation
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.engine import RULES, diagnose, situation
+from analyzer.net.passage import Passage
 from analyzer.results import HandshakeReport, ProofReport
 from analyzer.tls.carrier import Mark
 from analyzer.tls.handshake import Datagrams, TooLong
@@ -161,8 +162,8 @@ PAIRS: dict[str, Pair] = {
         lambda: of(forged("wait:5 C>fin", lengths={"client_hello": 500}, repeated=[5, 6], repeated_by="client")),
     ),
     "path-mtu-black-hole": Pair(
-        lambda: of(forged(f"{TLS12_FLIGHT} wait:9 C>fin", lengths={"certificate": 3000}, repeated=[7, 8, 9])),
-        lambda: of(forged(f"{TLS12_FLIGHT} {TLS12_ANSWER} wait:9 C>fin", repeated=[7, 8, 9])),
+        lambda: of(forged(f"{TLS12_FLIGHT} wait:9 C>fin", passages={"server": in_vain(0)})),
+        lambda: of(forged(f"{TLS12_FLIGHT} wait:9 C>fin", passages={"server": in_vain(4000)})),
     ),
     # Hellos
     "no-common-version": Pair(
@@ -453,6 +454,12 @@ PAIRS: dict[str, Pair] = {
     ),
     "all-clients-fail-since": Pair(lambda: outage(established=1), lambda: outage(established=0)),
 }
+
+
+def in_vain(received: int) -> Passage:
+    """A flight of 4000 bytes whose first segment is sent again three times."""
+    again = [(frame, 0, 1448, at) for frame, at in ((6, 0.3), (7, 0.7), (8, 1.5))]
+    return passage((5, 0, 4000, 0.01), *again, received=received)
 
 
 def slow(seconds: float, **changes: object) -> HandshakeReport:

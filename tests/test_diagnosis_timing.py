@@ -3,7 +3,21 @@
 from dataclasses import replace
 
 from forge import pcap
-from talk import RAW_IP, Segment, tls12
+from talk import (
+    CCS,
+    CLIENT_KEY_EXCHANGE,
+    ENCRYPTED_FINISHED,
+    RAW_IP,
+    SERVER_HELLO_DONE,
+    SERVER_KEY_EXCHANGE,
+    Segment,
+    Talk,
+    certificate,
+    client_hello,
+    handshake,
+    server_hello,
+    tls12,
+)
 
 from analyzer import api
 from analyzer.results import Finding, HandshakeReport
@@ -16,12 +30,12 @@ SEGMENTS = tls12().segments
 def report(*seen: tuple[Segment, float]) -> HandshakeReport:
     """A capture of segments, each with the seconds at which it was seen."""
     frames = [replace(one.packet(), time=10**18 + round(at * 1e9)) for one, at in seen]
-    [handshake] = api.analyze(pcap(frames, link_type=RAW_IP, nanoseconds=True), trust="none").handshakes
-    return handshake
+    [made] = api.analyze(pcap(frames, link_type=RAW_IP, nanoseconds=True), trust="none").handshakes
+    return made
 
 
-def finding(handshake: HandshakeReport, code: str) -> Finding | None:
-    return next((one for one in handshake.findings if one.code == code), None)
+def finding(made: HandshakeReport, code: str) -> Finding | None:
+    return next((one for one in made.findings if one.code == code), None)
 
 
 def whole(*times: float) -> list[tuple[Segment, float]]:
@@ -52,10 +66,10 @@ def test_a_lost_flight_is_nobody_s_delay_where_it_is_sent_and_where_it_arrives()
     there = report(*sent, (SEGMENTS[KEYS], 1.81), (SEGMENTS[FINISHED], 1.812))
     arrived = [*whole(0, 0.1, 0.1001, 0.102, 0, 0, 0)[:4], (part(FLIGHT, 500), 0.21), (SEGMENTS[FLIGHT], 1.76)]
     here = report(*arrived, (SEGMENTS[KEYS], 1.762), (SEGMENTS[FINISHED], 1.863))
-    for handshake, waited in ((there, "1.59"), (here, "1.55")):
-        assert handshake.outcome == "established"
-        assert finding(handshake, "slow-handshake") is None
-        assert f"for which the rest waited {waited} s" in finding(handshake, "retransmissions-delay-handshake").summary
+    for made, waited in ((there, "1.59"), (here, "1.55")):
+        assert made.outcome == "established"
+        assert finding(made, "slow-handshake") is None
+        assert f"for which the rest waited {waited} s" in finding(made, "retransmissions-delay-handshake").summary
 
 
 def test_what_comes_twice_at_once_was_not_sent_again() -> None:
@@ -63,6 +77,108 @@ def test_what_comes_twice_at_once_was_not_sent_again() -> None:
     times = 0, 0.1, 0.1001, 0.11, 0.35, 0.36, 0.46
     for apart in (0.00001, 0.05):
         twice = sorted([*whole(*times), *((one, at + apart) for one, at in whole(*times))], key=lambda one: one[1])
-        handshake = report(*twice)
-        assert handshake.outcome == "established"
-        assert finding(handshake, "retransmissions-delay-handshake") is None
+        made = report(*twice)
+        assert made.outcome == "established"
+        assert finding(made, "retransmissions-delay-handshake") is None
+
+
+# ---- path-MTU black holes
+
+MSS = 1448
+HELLO_BYTES = handshake(client_hello(tls13=False), version=0x0301)
+FLIGHT_BYTES = handshake(server_hello(0xC02F, tls13=False), certificate(2000), SERVER_KEY_EXCHANGE, SERVER_HELLO_DONE)
+ANSWER_BYTES = handshake(certificate(2000), CLIENT_KEY_EXCHANGE) + CCS + ENCRYPTED_FINISHED
+Seen = list[tuple[Segment, float]]
+
+
+def opened() -> tuple[Talk, Seen]:
+    """A connection with a ClientHello, that the server acknowledges."""
+    talk = Talk(size=MSS).open().send("client", HELLO_BYTES).acknowledge("server")
+    return talk, list(zip(talk.segments, (0, 0.01, 0.0101, 0.011, 0.021), strict=True))
+
+
+def in_vain(
+    sender: str, *, arrives: int = 0, fins: tuple[float, ...] = (8.0,), until: float = 10.0, beside: bool = True
+) -> HandshakeReport:
+    """The flight of a side is lost but for its small end; the first segment that is lost is sent again until the end.
+
+    The peer acknowledges `arrives` bytes of it, and closes. Then a FIN is acknowledged, or sent again. `beside`: the
+    capture is made where the flight is sent.
+    """
+    talk, seen = opened()
+    peer = "client"
+    if sender == "client":
+        peer = "server"
+        before = len(talk.segments)
+        talk.send("server", FLIGHT_BYTES).acknowledge("client")
+        seen += [(one, 0.022) for one in talk.segments[before:]]
+    begin, before = talk.sequence[sender], len(talk.segments)
+    talk.send(sender, FLIGHT_BYTES if sender == "server" else ANSWER_BYTES)
+    flight, behind = talk.segments[before:], talk.sequence[sender]
+    lost = [one for one in flight if one.sequence - begin >= arrives]
+    arrived = [one for one in flight if one.sequence - begin < arrives] + flight[-1:]
+    seen += [(one, 0.03) for one in (flight if beside else arrived)]
+    before, talk.sequence[sender] = len(talk.segments), begin + arrives
+    talk.fin(peer)
+    talk.sequence[sender] = behind
+    talk.acknowledge(sender)
+    fin, answer = talk.segments[before:]
+    if beside:
+        seen += [(lost[0], at) for at in (0.3, 0.7, 1.5, 3.1, 6.3)]
+        seen += [(replace(lost[0], acknowledgment=answer.acknowledgment), until)]
+    seen += [(fin, at) for at in fins] + [(answer, at + 0.0001) for at in fins]
+    return report(*sorted(seen, key=lambda one: one[1]))
+
+
+def black_hole(made: HandshakeReport) -> tuple[str, str] | None:
+    """How sure it is, and the way."""
+    found = finding(made, "path-mtu-black-hole")
+    return None if found is None else (found.confidence, " ".join(found.summary.split()[3:6]))
+
+
+def test_a_black_hole_is_likely_at_either_end_and_either_way() -> None:
+    for sender in ("server", "client"):
+        for beside in (True, False):
+            made = in_vain(sender, beside=beside)
+            assert black_hole(made) == ("likely", f"from the {sender}")
+
+
+def test_where_nothing_is_known_to_get_through_it_is_possible_and_says_so() -> None:
+    """The FIN is sent again, for its acknowledgment is lost as well; or too early to tell."""
+    for sender in ("server", "client"):
+        for fins, until in (((8.0, 8.3, 8.9), 10.0), ((8.0,), 8.1)):
+            made = in_vain(sender, fins=fins, until=until)
+            assert black_hole(made) == ("possible", f"from the {sender}")
+            assert "or nothing at all gets through" in finding(made, "path-mtu-black-hole").summary
+
+
+def test_where_a_segment_as_large_got_through_there_is_no_black_hole() -> None:
+    for sender in ("server", "client"):
+        for beside in (True, False):
+            assert black_hole(in_vain(sender, arrives=MSS, beside=beside)) is None
+
+
+def test_a_hole_of_segments_as_large_as_those_that_arrive_is_no_black_hole() -> None:
+    talk, seen = opened()
+    talk.lose("server", FLIGHT_BYTES[:MSS])
+    before = len(talk.segments)
+    talk.send("server", FLIGHT_BYTES[MSS:]).fin("client").acknowledge("server")
+    made = report(*seen, *zip(talk.segments[before:], (0.03, 8, 8.01), strict=True))
+    assert made.outcome != "established"
+    assert black_hole(made) is None
+
+
+def test_duplicates_in_a_capture_with_a_snap_length_are_no_black_hole() -> None:
+    talk, _ = opened()
+    talk.send("server", FLIGHT_BYTES).send("client", ANSWER_BYTES).send("server", CCS + ENCRYPTED_FINISHED)
+    short = [replace(one, captured=min(len(one.payload), 40)) for one in talk.segments]
+    times = [0.01 * index for index in range(len(short))]
+    twice = [(one, at + apart) for one, at in zip(short, times, strict=True) for apart in (0, 0.00001, 0.004)]
+    made = report(*twice)
+    assert made.outcome == "incomplete"
+    assert black_hole(made) is None
+
+
+def test_the_captures_of_both_ends_in_one_file_show_a_black_hole_as_one_of_them_does() -> None:
+    made = in_vain("server", fins=(8.0, 8.01))
+    assert black_hole(made) == ("likely", "from the server")

@@ -147,7 +147,7 @@ def _unasked(code: str, severity: Severity) -> Rule:
 
 def _doubt(case: Case, judgment: Judgment) -> None:
     """What the capture lacks may tell another story."""
-    if judgment.explains and case.answer is not None:
+    if judgment.explains and not judgment.rests_on_holes and case.answer is not None:
         judgment.confidence = lowered(judgment.confidence)
         judgment.summary += " (The capture lacks a part of this connection.)"
 

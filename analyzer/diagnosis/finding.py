@@ -30,6 +30,8 @@ class Judgment:
     """Where it differs from the rule's own."""
     explains: bool = True
     """Whether it can be the root cause; if not, it stands beside another finding."""
+    rests_on_holes: bool = False
+    """Whether what is missing speaks for it, so that it is no reason to doubt it."""
 
 
 def advise(*, client: str = "", server: str = "", network: str = "", confirm: str) -> str:

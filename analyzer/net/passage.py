@@ -39,7 +39,7 @@ class Passage:
     near their receiver shows them arrive: what is lost leaves a hole, and comes late.
     """
 
-    __slots__ = ("_noted", "fillings", "holes", "received", "repetitions")
+    __slots__ = ("_noted", "fillings", "fin_received", "holes", "received", "repetitions")
 
     def __init__(self) -> None:
         self._noted = bytearray()  # one object for all, for there are many streams
@@ -51,6 +51,8 @@ class Passage:
         """Begin and end of what never came, and was never acknowledged."""
         self.received: int | None = None
         """The peer's last acknowledgment number, as a position; known when the stream is finished."""
+        self.fin_received = False
+        """Whether that covers its FIN."""
 
     def note(self, rows: Rows, first: int, behind: int, start: int) -> None:
         """A run of rows that begins at the position `start` was seen."""
@@ -77,6 +79,19 @@ class Passage:
     def segments(self) -> list[Segment]:
         """What was noted, in the order in which it was seen."""
         return [Segment(*one) for one in _NOTE.iter_unpack(self._noted)]
+
+    @property
+    def waited_for(self) -> list[Segment]:
+        """The copies of the segment that the peer waits for in the end: where it begins, what is acknowledged ends."""
+        if self.received is None:
+            return []
+        return [one for one in self.segments if one.begin <= self.received < one.end]
+
+    @property
+    def largest_received(self) -> int:
+        """The size of the largest segment that is known to have got through to the peer, as far as it was needed."""
+        received = self.received or 0
+        return max((min(one.end, received) - one.begin for one in self.segments if one.begin < received), default=0)
 
     def first(self, position: int) -> int | None:
         """When the byte at a position was seen first; None where that is not remembered."""

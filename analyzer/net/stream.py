@@ -310,6 +310,7 @@ class ByteStream:
         received = 0
         if acknowledged is not None and self._base is not None:
             received = self.passage.received = self._position(acknowledged)
+            self.passage.fin_received = self._fin is not None and received > self._fin
         while self._begins:
             begin = self._begins[0]
             self._give_up_hole(pieces, "not-captured" if begin <= received else "missing")

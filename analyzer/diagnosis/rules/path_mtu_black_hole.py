@@ -2,10 +2,13 @@
 
 What it means: A link on the way takes only smaller packets (a VPN, a tunnel, PPPoE), and the router's message about it
 (ICMP "fragmentation needed" or "packet too big") is filtered. Small packets pass, so the connection opens and the
-ClientHello arrives; the server's certificate, the first large packet, never does.
+ClientHello arrives; the first large packet never does. That is the server's certificate, or, on the way to the server,
+the client's.
 
-On the wire: Full segments of the server's flight are sent again and again and never acknowledged, or (seen from the
-client) missing while a later small one arrived; then both wait until one gives up.
+On the wire: A full segment of a flight is sent again and again and never acknowledged, and none as large ever was; or,
+where the capture was made behind that place, it is missing while a smaller one behind it arrived. It is likely where a
+small segment of the same side got through while the large one did not: one came later, or the other side's FIN was
+acknowledged. Without such a sign it is merely possible, for nothing at all may get through.
 
 Client's owner: Lower the interface's MTU to see whether it is that.
 
@@ -14,49 +17,112 @@ Network's owner: Let ICMP through, or clamp the TCP maximum segment size to the 
 References: RFC 2923; RFC 4821; RFC 8899.
 """
 
-from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.finding import Confidence, Judgment, advise
+from typing import NamedTuple
+
+from analyzer.diagnosis.case import OTHER, Case
+from analyzer.diagnosis.finding import Judgment, advise
+from analyzer.results import Sender
+from analyzer.tls.carrier import Carrier
 
 SEVERITY = "error"
-STAGE = "server-authentication"
+STAGE = None
 SPECIFICITY = 3
 WHEN = ("failed", "incomplete")
 
 _REPEATS = 2
 _PATIENCE = 500_000_000
 """Nanoseconds that two retransmissions take at least (RFC 6298)."""
+_TIMEOUT = 1_000_000_000
+"""Nanoseconds after which a FIN is sent again that is not acknowledged (RFC 6298: one second until a round trip is
+measured, and then less)."""
+_AGAIN = 150_000_000
+"""Nanoseconds: a FIN that comes twice within less was seen twice by the capture."""
+_SMALLEST = 1200
+"""What fits into less is not large anywhere: IPv6 takes packets of 1280 bytes on every link (RFC 8200, section 5)."""
+
+
+class _Hole(NamedTuple):
+    """What does not get through."""
+
+    what: str
+    since: int
+    """When it was sent, or was seen to be missing; nanoseconds since 1970-01-01 UTC."""
+    passes: bool
+    """Whether a small segment got through after that."""
+    frames: tuple[int, ...]
 
 
 def judge(case: Case) -> Judgment | None:
-    """A server's flight that is sent again and again and never answered, or has a hole that nobody acknowledges."""
+    """A large segment of one side that never gets through."""
     facts, below = case.facts, case.carrier
-    if facts is None or below is None or case.client_answered or case.ending.how in ("alert", "encrypted-alert"):
+    if facts is None or below is None or not below.openings or case.ending.how in ("alert", "encrypted-alert"):
         return None
-    if not below.openings:
+    senders: tuple[Sender, ...] = ("client",) if case.client_answered else ("server", "client")
+    for sender in senders:
+        hole = _sent_in_vain(below, sender) or _missing(case, below, sender)
+        if hole is not None:
+            return _told(case, sender, hole)
+    return None
+
+
+def _sent_in_vain(below: Carrier, sender: Sender) -> _Hole | None:
+    """Seen beside the sender: it repeats what the peer waits for."""
+    passage = below.passages.get(sender)
+    copies = passage.waited_for if passage is not None else []
+    if passage is None or len(copies) <= _REPEATS or copies[-1].time - copies[0].time < _PATIENCE:
         return None
-    last = max((sent.time for sent in facts.sent if sent.sender == "server"), default=below.last_time)
-    if below.last_time - last < _PATIENCE:
-        return None  # repeated at once: the capture holds every packet twice
-    again = below.repeated["server"]
-    flight = sum(sent.length for sent in facts.sent if sent.sender == "server")
-    holes = [hole for sender, hole in facts.holes if sender == "server" and hole.reason == "missing"]
-    sure: Confidence
-    if len(again) >= _REPEATS and flight > 1200:
-        sure, frames = "likely", again[:4]
-        what = f"the server's flight of {flight} bytes was sent again {len(again)} times and never answered"
-    elif holes and any(mark.kind == "syn-ack" for mark in below.openings) and again:
-        sure, frames = "possible", tuple(hole.frame for hole in holes[:2])
-        what = "large segments of the server's flight never arrived, a later one did"
-    else:
+    size = min(one.end for one in copies) - (passage.received or 0)
+    if size <= max(_SMALLEST, passage.largest_received):
         return None
+    times = {one.time for one in copies}
+    frames = tuple(one.frame for one in passage.repetitions if one.time in times)
+    what = f"{size} bytes of the {sender} were sent again {len(copies) - 1} times and never acknowledged"
+    return _Hole(what, copies[0].time, _takes_small_ones(below, sender, copies[0].time), frames[:4])
+
+
+def _takes_small_ones(below: Carrier, sender: Sender, since: int) -> bool:
+    """Whether an acknowledgment by the sender got through later: the other side need not repeat its FIN."""
+    fins = [mark.time for mark in below.closings if mark.sender != sender and mark.kind == "fin"]
+    other = below.passages.get(OTHER[sender])
+    if other is None or not other.fin_received or not fins or fins[-1] - fins[0] >= _AGAIN:
+        return False
+    return fins[0] - since >= _PATIENCE and below.last_time - fins[0] >= _TIMEOUT
+
+
+def _missing(case: Case, below: Carrier, sender: Sender) -> _Hole | None:
+    """Seen beside the receiver: something is missing to the end, though what lies behind it has arrived."""
+    passage = below.passages.get(sender)
+    if passage is None or not passage.holes:
+        return None
+    begin, end = passage.holes[0]
+    behind = [one for one in passage.segments if one.begin >= end]
+    largest = max((one.size for one in passage.segments), default=0)
+    if not behind or end - begin <= max(_SMALLEST, largest) or (end - begin) % largest == 0:
+        return None  # segments of a size that gets through would fit
+    since = min(one.time for one in behind)
+    later = [one.time for one in behind] + [mark.time for mark in below.closings if mark.sender == sender]
+    other = below.passages.get(OTHER[sender])
+    if other is not None and other.fin_received:
+        later += [mark.time for mark in below.closings if mark.sender != sender and mark.kind == "fin"]
+    frames = [hole.frame for who, hole in case.facts.holes if who == sender] if case.facts is not None else []
+    what = f"{end - begin} bytes of the {sender} never arrived, {behind[0].size} behind them did"
+    return _Hole(what, since, max(later) - since >= _PATIENCE, tuple(frames[:2]))
+
+
+def _told(case: Case, sender: Sender, hole: _Hole) -> Judgment:
+    report = case.report
+    between = f"from the {sender} {report.server if sender == 'server' else report.client.ip} to the {OTHER[sender]}"
+    summary = f"On the way {between} small packets pass and large ones seem to disappear: {hole.what}."
+    if not hole.passes:
+        summary = f"On the way {between} large packets may disappear, or nothing at all gets through: {hole.what}."
     return Judgment(
-        confidence=sure,
-        summary=f"Between {case.report.client.ip} and {case.report.server} small packets pass and large ones seem to "
-        f"disappear: {what}.",
+        confidence="likely" if hole.passes else "possible",
+        rests_on_holes=True,
+        summary=summary,
         remedy=advise(
             client="lower the MTU of its interface (`ip link set dev … mtu 1280`) to see whether that helps.",
             network="let ICMP `fragmentation needed` through, or clamp the maximum segment size at the tunnel.",
-            confirm=f"`ping -M do -s 1472 {case.report.server.ip}` is not answered, and with -s 1200 it is.",
+            confirm=f"`ping -M do -s 1472 {report.server.ip}` is not answered, and with -s 1200 it is.",
         ),
-        evidence=case.see(*frames, case.ending),
+        evidence=case.see(*hole.frames, case.ending),
     )

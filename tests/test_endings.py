@@ -13,6 +13,7 @@ from talk import (
     client_hello,
     handshake,
     protected,
+    server_hello,
     tls12,
     tls13,
 )
@@ -160,3 +161,24 @@ def test_what_whoever_ended_it_lacked_as_well_weakens_nothing(hole: tuple[str, s
     one = forged(f"{TLS12_FLIGHT} C>client_key_exchange S>alert:handshake_failure", holes=[hole])
     diagnose([one])
     assert any("(The capture lacks a part" in finding.summary for finding in one.findings) is doubted
+
+
+def test_who_owes_the_answer_and_whether_the_network_is_to_blame() -> None:
+    begun = tls13((28, 120, 800), ())
+    assert "owed the rest of its flight" in summary(report(begun.fin("client"), apart=3 * SECOND), "handshake-timeout")
+    asked = Talk().open().send("client", handshake(client_hello(tls13=False)))
+    asked.send("server", handshake(server_hello(0xC02F, tls13=False)))
+    assert "The server" in summary(report(asked.fin("client"), apart=3 * SECOND), "handshake-timeout")
+    diagnosed = forged(f"{TLS12_ASKING} wait:30 S>fin")
+    diagnose([diagnosed])
+    assert "a person may have been choosing" in summary(diagnosed, "handshake-timeout")
+    record = protected(900)
+    stuck = report(tls13(ASKING, ()).send("client", CCS + record[:300]).fin("server"), apart=3 * SECOND)
+    assert "its end never came" in summary(stuck, "handshake-timeout")
+    unheard = report(deaf(mutual12(), "server", lacks=1000), apart=3 * SECOND)
+    assert "What the client had sent was never acknowledged" in summary(unheard, "handshake-timeout")
+    behind = f"{TLS13_FLIGHT} wait:30 S>fin C>finished"
+    lost = forged(behind, version=TLS13, decrypted=True, holes=[("client", "missing")])
+    diagnose([lost])
+    assert "never arrived" in summary(lost, "handshake-timeout")
+    assert "a person" not in summary(lost, "handshake-timeout")

@@ -98,12 +98,18 @@ def opened() -> tuple[Talk, Seen]:
 
 
 def in_vain(
-    sender: str, *, arrives: int = 0, fins: tuple[float, ...] = (8.0,), until: float = 10.0, beside: bool = True
+    sender: str,
+    *,
+    arrives: int = 0,
+    fins: tuple[float, ...] = (8.0,),
+    until: float = 10.0,
+    tries: int = MSS,
+    beside: bool = True,
 ) -> HandshakeReport:
     """The flight of a side is lost but for its small end; the first segment that is lost is sent again until the end.
 
     The peer acknowledges `arrives` bytes of it, and closes. Then a FIN is acknowledged, or sent again. `beside`: the
-    capture is made where the flight is sent.
+    capture is made where the flight is sent, the last time in a segment of `tries` bytes.
     """
     talk, seen = opened()
     peer = "client"
@@ -125,7 +131,7 @@ def in_vain(
     fin, answer = talk.segments[before:]
     if beside:
         seen += [(lost[0], at) for at in (0.3, 0.7, 1.5, 3.1, 6.3)]
-        seen += [(replace(lost[0], acknowledgment=answer.acknowledgment), until)]
+        seen += [(replace(lost[0], payload=lost[0].payload[:tries], acknowledgment=answer.acknowledgment), until)]
     seen += [(fin, at) for at in fins] + [(answer, at + 0.0001) for at in fins]
     return report(*sorted(seen, key=lambda one: one[1]))
 
@@ -141,6 +147,12 @@ def test_a_black_hole_is_likely_at_either_end_and_either_way() -> None:
         for beside in (True, False):
             made = in_vain(sender, beside=beside)
             assert black_hole(made) == ("likely", f"from the {sender}")
+
+
+def test_a_sender_that_tries_smaller_segments_in_the_end_has_met_a_black_hole_all_the_same() -> None:
+    smaller = in_vain("client", tries=500)
+    assert black_hole(smaller) == ("likely", "from the client")
+    assert f"{MSS} bytes of the client were sent again 5 times" in finding(smaller, "path-mtu-black-hole").summary
 
 
 def test_where_nothing_is_known_to_get_through_it_is_possible_and_says_so() -> None:

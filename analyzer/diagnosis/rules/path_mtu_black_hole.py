@@ -68,12 +68,14 @@ def judge(case: Case) -> Judgment | None:
 def _sent_in_vain(below: Carrier, sender: Sender) -> _Hole | None:
     """Seen beside the sender: it repeats what the peer waits for."""
     passage = below.passages.get(sender)
-    copies = passage.waited_for if passage is not None else []
-    if passage is None or len(copies) <= _REPEATS or copies[-1].time - copies[0].time < _PATIENCE:
+    if passage is None or passage.received is None:
         return None
-    size = min(one.end for one in copies) - (passage.received or 0)
-    if size <= max(_SMALLEST, passage.largest_received):
+    # A sender that suspects as much makes its segments smaller in the end (RFC 4821): those count for neither.
+    enough = passage.received + max(_SMALLEST, passage.largest_received)
+    copies = [one for one in passage.waited_for if one.end > enough]
+    if len(copies) <= _REPEATS or copies[-1].time - copies[0].time < _PATIENCE:
         return None
+    size = min(one.end for one in copies) - passage.received
     times = {one.time for one in copies}
     frames = tuple(one.frame for one in passage.repetitions if one.time in times)
     what = f"{size} bytes of the {sender} were sent again {len(copies) - 1} times and never acknowledged"

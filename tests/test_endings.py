@@ -8,6 +8,7 @@ from talk import (
     CCS,
     ENCRYPTED_FINISHED,
     Talk,
+    alert,
     capture,
     certificate,
     client_hello,
@@ -182,3 +183,14 @@ def test_who_owes_the_answer_and_whether_the_network_is_to_blame() -> None:
     diagnose([lost])
     assert "never arrived" in summary(lost, "handshake-timeout")
     assert "a person" not in summary(lost, "handshake-timeout")
+
+
+def test_a_reset_tells_how_much_was_sent_before() -> None:
+    for size, outcome in ((0, "failed"), (300, "incomplete"), (24, "failed")):
+        one = report(tls13(ONE_WAY, (69,)).lose("server", bytes(size)).rst("server"))
+        assert one.outcome == outcome, size
+        assert ("capture-incomplete" in codes(one)) is (size > 0)
+    alerted = report(mutual13().lose("server", bytes(24)).rst("server"))
+    assert codes(alerted)["client-certificate-refused"] == "likely"
+    refused = tls12(answer=False).lose("server", alert(2, 40)).rst("server")
+    assert report(refused).outcome == "failed"

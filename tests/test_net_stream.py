@@ -65,8 +65,8 @@ class Reading:
                         self.stream.synchronize(rows.sequence[start])
                     self._frame = rows.frame[stop - 1]
 
-    def finish(self, acknowledged: int | None = None) -> "Reading":
-        self._take(self.stream.finish(acknowledged, self._frame))
+    def finish(self, acknowledged: int | None = None, reset: int | None = None) -> "Reading":
+        self._take(self.stream.finish(acknowledged, self._frame, reset))
         return self
 
     def _take(self, pieces: list[Piece]) -> None:
@@ -272,6 +272,10 @@ def test_the_last_bytes_may_be_missing() -> None:
     assert Reading(segments).finish(acknowledged=9).gaps == [("not-captured", 3, 8)]  # or was the last a FIN?
     assert Reading(segments).finish(acknowledged=4).gaps == []
     assert Reading(segments).finish(acknowledged=2**31).gaps == []  # nobody sends so much unseen
+    assert Reading(segments).finish(reset=9).gaps == [("missing", 3, 8)]
+    assert Reading(segments).finish(acknowledged=9, reset=9).gaps == [("not-captured", 3, 8)]
+    assert Reading(segments).finish(reset=4).gaps == Reading(segments).finish(reset=2**31).gaps == []
+    assert Reading([*segments, at(3, b"", flags=FIN | ACK)]).finish(4, reset=9).gaps == []
 
 
 def test_what_the_snap_length_cuts_is_a_gap() -> None:

@@ -328,9 +328,13 @@ class Case:
         return self.facts.plaintext.get(sender, b"") if self.facts else b""
 
     def lacks_some(self) -> bool:
-        """Whether the capture lacks what may tell how it ended, and not merely what whoever ended it lacked as well."""
-        of, holes = self.ending.sender, self.facts.holes if self.facts else ()
-        return any(who == of or of is None or hole.reason != "missing" for who, hole in holes)
+        """Whether the capture lacks what may tell another story: not what whoever ended it lacked as well, nor an alert
+        in front of a closing."""
+        facts, of = self.facts, self.ending.sender
+        return facts is not None and any(
+            (who == of or of is None or hole.reason != "missing") and not outcome.holds_alert(facts, who, hole)
+            for who, hole in facts.holes
+        )
 
     # Certificates
 

@@ -301,10 +301,11 @@ class ByteStream:
         """Drop what was remembered: other bytes for a place seen before go unnoticed from now on."""
         self._remembered = None
 
-    def finish(self, acknowledged: int | None, frame: int) -> list[Piece]:
+    def finish(self, acknowledged: int | None, frame: int, reset: int | None = None) -> list[Piece]:
         """No more segments will come: returns what waited, with the gaps before and behind it.
 
-        `acknowledged` is the peer's last acknowledgment number, `frame` the connection's last frame.
+        `acknowledged` is the peer's last acknowledgment number, `frame` the connection's last frame, `reset` the
+        sequence number of the sender's first RST.
         """
         pieces: list[Piece] = []
         received = 0
@@ -314,7 +315,10 @@ class ByteStream:
         while self._begins:
             begin = self._begins[0]
             self._give_up_hole(pieces, "not-captured" if begin <= received else "missing")
-        sent = self._fin if self._fin is not None else received - 1  # a FIN that is not seen counts as a byte
+        sent = self._fin
+        if sent is None:
+            left = self._position(reset) if reset is not None and self._base is not None else 0
+            sent = max(received, left) - 1  # a FIN that is not seen counts as a byte
         if self.next < sent <= self.next + _PLAUSIBLE:
             self._skip(sent, "not-captured" if sent <= received else "missing", frame, pieces)
         self.forget()

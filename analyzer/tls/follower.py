@@ -139,7 +139,8 @@ class Follower:
         for direction in (0, 1):
             stream = self.streams[direction] or self._unseen(direction)
             acknowledged = self.connection.acknowledged[1 - direction]
-            pieces = stream.finish(acknowledged, self.last_frame) if stream is not None else []
+            reset = self._reset(direction)
+            pieces = stream.finish(acknowledged, self.last_frame, reset) if stream is not None else []
             if pieces:
                 self._take(direction, pieces)
         self.advance(ended=True)
@@ -170,6 +171,11 @@ class Follower:
             return None
         position = stream.position(number)
         return (position, again[0].time) if position is not None and position < stream.next else None
+
+    def _reset(self, direction: int) -> int | None:
+        """The sequence number of the first RST: what its sender had sent before."""
+        resets = (one for one in self.closings if one.direction == direction and one.flags & RST)
+        return next((one.sequence for one in resets if not self.reopened_behind(one)), None)
 
     def reopened_behind(self, closing: Mark) -> bool:
         """Whether it is a reset of something before: its sender opens the connection behind it."""

@@ -6,6 +6,7 @@ from analyzer.results import Basis, Evidence, Outcome, Sender
 from analyzer.tls.dtls.last_flight import is_unheard
 from analyzer.tls.handshake import SSLV2, Alert, Handshake, Parting, Sent
 from analyzer.tls.inference import PATIENCE, Inference, expected
+from analyzer.tls.record import HEADER, Hole
 from analyzer.tls.registry import alert_description
 
 
@@ -208,7 +209,8 @@ def _judge_silence(handshake: Handshake, done: Sent, *, answered: bool) -> End:
         return End("established", "decrypted", _saw(reply, "The server went on after the client's flight."), done)
     later = [sent for sent in behind if sent.sender == "client" and sent.name in ("application_data", "alert")]
     closing = next((closing for closing in handshake.closings if closing.frame >= done.frame), None)
-    if any(hole.frame >= done.frame for _, hole in handshake.holes):  # a reset does not show what it came behind
+    # A reset does not show what it came behind.
+    if any(hole.frame >= done.frame and not holds_alert(handshake, who, hole) for who, hole in handshake.holes):
         return End(
             "incomplete", None, _saw(done, "The capture lacks the server's answer to the client's flight."), done
         )
@@ -246,6 +248,21 @@ def _is_reply(sent: Sent, finished: Sent) -> bool:
     """Whether the server said it behind the client's flight; a record that lacks a part may only seem to end there."""
     begun = sent.first_frame or sent.frame
     return sent.sender == "server" and sent.name != "change_cipher_spec" and begun > finished.frame
+
+
+def holds_alert(handshake: Handshake, sender: Sender, hole: Hole) -> bool:
+    """Whether what is missing behind the last record of a side that closed can only have been an alert."""
+    if hole.length is None or all(closing.sender != sender for closing in handshake.closings):
+        return False
+    if any(sent.sender == sender and sent.frame >= hole.frame for sent in handshake.sent):
+        return False
+    hidden = expected(0, handshake.suite.tag_length or 16).alerts if handshake.is_tls13 and handshake.suite else ()
+    fragment = hole.length - HEADER  # or a byte more, which may have been a FIN
+    return any(length in (fragment, fragment + 1) for length in (_ALERT, *hidden))
+
+
+_ALERT = 2
+"""Bytes of an alert in clear."""
 
 
 def _like_alert(sent: Sent) -> bool:
@@ -293,7 +310,8 @@ def _not_established(handshake: Handshake) -> End | None:
         says = f"The {closing.sender} {_did(closing)} before the handshake was complete."
         if warning is not None and warning.description:
             says += f" The {warning.sender} had sent the alert {alert_description(warning.description)}."
-        if handshake.has_hole() or _lacks_server_hello(handshake):
+        lacks = any(not holds_alert(handshake, who, hole) for who, hole in handshake.holes)
+        if lacks or _lacks_server_hello(handshake):
             # What is missing may have been the rest of the handshake.
             return None
         return End("failed", "observed", Evidence(closing.frame, closing.sender, None, says))

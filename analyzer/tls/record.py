@@ -90,6 +90,8 @@ class Hole:
     frame: int
     """The segment behind it."""
     reason: Reason
+    length: int | None = None
+    """How many bytes, where they begin behind a record."""
 
 
 Event = Record | Hole
@@ -379,10 +381,11 @@ class RecordReader:
                 return
             self._finish(self._open, (gap.frame, self._open.begun[1]), events)
             return
+        length = gap.end - self._next if self._open is None and not self._head else None
         self._open = None
         self._head = b""
         self._next = gap.end
-        events.append(Hole(self._direction, gap.frame, gap.reason))
+        events.append(Hole(self._direction, gap.frame, gap.reason, length))
         self.search(told=True)
 
     def _lose_track(self, head: bytes, stretch: Stretch, events: list[Event]) -> Stretch | None:

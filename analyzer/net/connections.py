@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analyzer.net.bygone import Bygone
 from analyzer.net.endpoints import Ends, RawEndpoint, endpoint
 from analyzer.net.rows import ACK, MARKS, SYN, Rows
-from analyzer.net.segments import SegmentBatch
+from analyzer.net.segments import SegmentBatch, endpoint_of
 from analyzer.results import Endpoint
 
 # Odd constants that spread addresses over 64 bits (from the golden ratio, from e and from pi).
@@ -26,6 +26,8 @@ Span = tuple[int, int, int]
 """(direction, first row, row behind the last) of `Rows`."""
 Opening = tuple[int, int, int, int, int]
 """Frame, time, direction, flags and sequence number of a SYN."""
+TooLong = tuple[int, int, int]
+"""Direction of a segment, frame of the ICMP error, and bytes that the link takes (0: it does not say)."""
 Acknowledged = tuple[int | None, int | None]
 
 
@@ -45,6 +47,8 @@ class Connection:
     """Per direction, the last acknowledgment number that it carried."""
     opening: Opening | None = None
     """Its SYN, as long as nothing else has come."""
+    too_long: TooLong | None = None
+    """The last of its segments that an ICMP error quotes as too long for a link."""
     follower: Any = None
     """What the floors above keep of it."""
 
@@ -195,7 +199,16 @@ class ConnectionTable:
             if group.spans and not connection.over:
                 lone = known is None and connection.opening is not None
                 arrivals.append(Arrivals(connection, group.spans, lone))
+        self._note_errors(batch)
         return rows, arrivals, displaced
+
+    def _note_errors(self, batch: SegmentBatch) -> None:
+        """Keep what ICMP errors say of segments that were too long."""
+        for row in np.flatnonzero(batch.too_long >= 0).tolist():
+            by, to = (endpoint_of(batch, side, row) for side in _SIDES)
+            connection = self._followed.get((by, to) if by <= to else (to, by))
+            if connection is not None:
+                connection.too_long = (int(by > to), int(batch.frame[row]), int(batch.too_long[row]))
 
 
 def _lone_syn(group: _Group, rows: Rows) -> Opening | None:
@@ -295,7 +308,8 @@ class _Slices:
             yield row, direction, *map(int, values)
 
 
-_COLUMNS = [f"{side}_{part}" for side in ("source", "destination") for part in ("high", "low", "port")] + ["family"]
+_SIDES = ("source", "destination")
+_COLUMNS = [f"{side}_{part}" for side in _SIDES for part in ("high", "low", "port")] + ["family"]
 
 
 def _hashes(high: NDArray[np.uint64], low: NDArray[np.uint64], port: NDArray[np.uint16]) -> NDArray[np.uint64]:

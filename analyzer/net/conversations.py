@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.net.endpoints import Ends, RawEndpoint, endpoint
-from analyzer.net.segments import DatagramBatch
+from analyzer.net.endpoints import Ends, endpoint
+from analyzer.net.segments import DatagramBatch, endpoint_of
 from analyzer.results import Endpoint
 from analyzer.shares import ALONE, Share
 
@@ -147,7 +147,7 @@ class ConversationTable:
         conversation = self._followed.get(name)
         if conversation is None:
             rows = rows[int(np.argmax(begins[rows])) :]
-            source, destination = (_endpoint(batch, side, int(rows[0])) for side in ("source", "destination"))
+            source, destination = (endpoint_of(batch, side, int(rows[0])) for side in ("source", "destination"))
             ends = (source, destination) if source <= destination else (destination, source)
             conversation = self._followed[name] = Conversation(name, self._stream(name), ends)
             self._names = None
@@ -202,8 +202,3 @@ def _mixed(end: NDArray[np.uint64], rest: NDArray[np.uint64]) -> NDArray[np.uint
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
     return mixed ^ (mixed >> np.uint64(31))
-
-
-def _endpoint(batch: DatagramBatch, side: str, row: int) -> RawEndpoint:
-    high, low, port = (int(getattr(batch, f"{side}_{part}")[row]) for part in ("high", "low", "port"))
-    return int(batch.family[row]), high, low, port

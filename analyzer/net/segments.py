@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.net.endpoints import RawEndpoint
+
 
 @dataclass(slots=True)
 class DatagramBatch:
@@ -41,7 +43,7 @@ class DatagramBatch:
     """Payload bytes on the wire, by the IP (and UDP) length fields; at least `captured`."""
     refused: NDArray[np.bool_]
     """It is only quoted, by an ICMP error that says that nobody took it; never of segments."""
-    too_long: NDArray[np.int64]
+    too_long: NDArray[np.int32]
     """It is only quoted, by an ICMP error that says that a link takes packets of so many bytes, or 0 where it does not
     say of how many; -1 of all others."""
 
@@ -53,7 +55,9 @@ def no_datagrams(buffer: NDArray[np.uint8]) -> DatagramBatch:
     """A batch without any."""
     none = np.zeros(0, np.int64)
     byte, half, port = none.astype(np.uint8), none.astype(np.uint64), none.astype(np.uint16)
-    return DatagramBatch(buffer, none, none, byte, half, half, half, half, port, port, none, none, none, none > 0, none)
+    return DatagramBatch(
+        buffer, none, none, byte, half, half, half, half, port, port, none, none, none, none > 0, byte.astype(np.int32)
+    )
 
 
 @dataclass(slots=True)
@@ -66,3 +70,9 @@ class SegmentBatch(DatagramBatch):
     """Acknowledgment number; meaningful where the ACK flag is set."""
     flags: NDArray[np.uint8]
     """CWR ECE URG ACK PSH RST SYN FIN, from the highest bit to the lowest."""
+
+
+def endpoint_of(batch: DatagramBatch, side: str, row: int) -> RawEndpoint:
+    """One end of a row; `side` is source or destination."""
+    high, low, port = (int(getattr(batch, f"{side}_{part}")[row]) for part in ("high", "low", "port"))
+    return int(batch.family[row]), high, low, port

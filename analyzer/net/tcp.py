@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import FrameBatch
+from analyzer.net import icmp
 from analyzer.net.layers import Payloads, gather
 from analyzer.net.segments import SegmentBatch
 
@@ -55,7 +56,7 @@ def segments(
         captured=np.clip(carried.end - offset, 0, length),
         length=length,
         refused=np.zeros(len(length), bool),
-        too_long=np.full(len(length), -1),
+        too_long=icmp.errors(buffer, carried)[1],
         sequence=header["sequence"].astype(np.uint32),
         acknowledgment=header["acknowledgment"].astype(np.uint32),
         flags=flags,

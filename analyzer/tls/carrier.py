@@ -7,7 +7,7 @@ from analyzer.net.passage import Passage
 from analyzer.net.rows import ACK, RST
 from analyzer.results import Sender
 from analyzer.tls.follower import Follower
-from analyzer.tls.handshake import Handshake
+from analyzer.tls.handshake import Handshake, TooLong
 from analyzer.tls.preambles import Preamble
 
 
@@ -64,6 +64,8 @@ class Carrier:
     """Of the last segment that carries data or closes; nanoseconds since 1970-01-01 UTC."""
     passages: dict[Sender, Passage] = field(default_factory=dict)
     """How the first segments of either side got through, where that is TCP and anything of it is there."""
+    too_long: TooLong | None = None
+    """The last segment that an ICMP error said was too long for a link."""
 
     def closed(self, sender: Sender, kind: str) -> Mark | None:
         """The first closing of this kind by this side."""
@@ -114,6 +116,7 @@ def waited(stalls: list[Stall], begin: int, end: int) -> int:
 def carrier(follower: Follower, client_direction: int) -> Carrier:
     """Keep of a connection that is over what a diagnosis asks for."""
     senders: tuple[Sender, Sender] = ("server", "client") if client_direction else ("client", "server")
+    too_long = follower.connection.too_long
     heads, prologue = follower.beginning.heads, follower.beginning.prologue
     return Carrier(
         openings=tuple(
@@ -137,6 +140,7 @@ def carrier(follower: Follower, client_direction: int) -> Carrier:
             for sender, stream in zip(senders, follower.streams, strict=True)
             if stream is not None
         },
+        too_long=TooLong(senders[too_long[0]], *too_long[1:]) if too_long is not None else None,
     )
 
 

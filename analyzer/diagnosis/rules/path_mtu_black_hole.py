@@ -57,6 +57,8 @@ def judge(case: Case) -> Judgment | None:
     facts, below = case.facts, case.carrier
     if facts is None or below is None or not below.openings or case.ending.how in ("alert", "encrypted-alert"):
         return None
+    if below.too_long is not None:
+        return None  # a router says so: `packet-too-big`
     senders: tuple[Sender, ...] = ("client",) if case.client_answered else ("server", "client")
     for sender in senders:
         hole = _sent_in_vain(below, sender) or _missing(case, below, sender)

@@ -104,9 +104,10 @@ def in_vain(
     fins: tuple[float, ...] = (8.0,),
     until: float = 10.0,
     tries: int = MSS,
+    tail: bool = True,
     beside: bool = True,
 ) -> HandshakeReport:
-    """The flight of a side is lost but for its small end; the first segment that is lost is sent again until the end.
+    """The flight of a side is lost but for its small end (or with its `tail`), and its beginning sent again and again.
 
     The peer acknowledges `arrives` bytes of it, and closes. Then a FIN is acknowledged, or sent again. `beside`: the
     capture is made where the flight is sent, the last time in a segment of `tries` bytes.
@@ -122,7 +123,7 @@ def in_vain(
     talk.send(sender, FLIGHT_BYTES if sender == "server" else ANSWER_BYTES)
     flight, behind = talk.segments[before:], talk.sequence[sender]
     lost = [one for one in flight if one.sequence - begin >= arrives]
-    arrived = [one for one in flight if one.sequence - begin < arrives] + flight[-1:]
+    arrived = [one for one in flight if one.sequence - begin < arrives] + (flight[-1:] if tail else [])
     seen += [(one, 0.03) for one in (flight if beside else arrived)]
     before, talk.sequence[sender] = len(talk.segments), begin + arrives
     talk.fin(peer)
@@ -147,6 +148,13 @@ def test_a_black_hole_is_likely_at_either_end_and_either_way() -> None:
         for beside in (True, False):
             made = in_vain(sender, beside=beside)
             assert black_hole(made) == ("likely", f"from the {sender}")
+
+
+def test_what_the_numbers_of_acknowledgments_tell_to_be_missing_is_a_black_hole_too() -> None:
+    for sender in ("server", "client"):
+        assert black_hole(in_vain(sender, beside=False, tail=False)) == ("likely", f"from the {sender}")
+        assert black_hole(in_vain(sender, beside=False, tail=False, fins=(1.0,))) is None
+        assert black_hole(in_vain(sender, beside=False, tail=False, arrives=MSS)) is None
 
 
 def test_a_sender_that_tries_smaller_segments_in_the_end_has_met_a_black_hole_all_the_same() -> None:

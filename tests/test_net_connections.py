@@ -166,6 +166,7 @@ def test_the_same_syn_again_does_not() -> None:
 def test_each_connection_of_a_reused_port_has_its_own_acknowledgments() -> None:
     for batch_bytes in (1, 8 << 20):
         found = Sorted(capture(reused(2000)), batch_bytes=batch_bytes)
+        assert [sorted(found.connections[stream].reached) for stream in (0, 1)] == [[1001, 70000], [2001, 9000]]
         [server, client] = [found.connections[stream].acknowledged for stream in (0, 1)]
         direction = int(found.connections[0].endpoint(1).port == 50000)
         assert (server[direction], client[direction]) == (70001, 9001)
@@ -177,6 +178,7 @@ def test_an_acknowledgment_counts_also_where_a_batch_brings_nothing_else() -> No
     for batch_bytes in (1, 8 << 20):
         [connection] = Sorted(capture(talk.segments), batch_bytes=batch_bytes).connections.values()
         assert sorted(number or 0 for number in connection.acknowledged) == [1006, 70001]
+        assert sorted(number or 0 for number in connection.reached) == [1001, 70001]
 
 
 def test_what_the_peer_acknowledged_tells_an_unseen_initial_sequence_number() -> None:

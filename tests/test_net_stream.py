@@ -192,6 +192,21 @@ def test_what_fills_a_hole_is_timed_against_what_waited() -> None:
         assert not passage.repetitions
 
 
+def test_what_the_sender_had_come_to_and_nobody_has_seen_is_missing_in_the_passage_alone() -> None:
+    """A FIN counts as a byte: it may be that."""
+    for reached, fin, holes in (
+        (9, False, ((3, 8),)),
+        (4, False, ()),
+        (4, True, ()),
+        (3, False, ()),
+        (2**31, False, ()),
+    ):
+        segments = [syn(-1), at(0, b"abc"), *([at(3, b"", flags=FIN | ACK)] if fin else [])]
+        reading = Reading(segments)
+        assert reading.stream.finish(None, 9, reached=reached) == []
+        assert reading.stream.passage.holes == holes
+
+
 def test_of_a_long_stream_the_first_segments_are_timed() -> None:
     segments = [syn(-1), *(at(n * 10, bytes(10)) for n in range(100)), at(0, bytes(10)), at(900, bytes(10))]
     for batch_bytes in (1, 8 << 20):

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -45,6 +45,8 @@ class Connection:
     """Per direction, what Wireshark takes for the initial sequence number."""
     acknowledged: Acknowledged = (None, None)
     """Per direction, the last acknowledgment number that it carried."""
+    reached: Acknowledged = (None, None)
+    """Per direction, the sequence number of the segment with that: as far as its sender had come."""
     opening: Opening | None = None
     """Its SYN, as long as nothing else has come."""
     too_long: TooLong | None = None
@@ -57,14 +59,19 @@ class Connection:
         """Whether it is followed no more: of such a one only the initial sequence numbers are known."""
         return self.order < 0
 
-    def acknowledge(self, first: int | None, second: int | None) -> None:
-        """Per direction, a later acknowledgment number, where there is one."""
-        one, other = self.acknowledged
-        self.acknowledged = one if first is None else first, other if second is None else second
+    def acknowledge(self, numbers: Sequence[int | None], reached: Sequence[int | None]) -> None:
+        """Per direction, a later acknowledgment number and the sequence number beside it, where there are any."""
+        self.acknowledged = _latest(self.acknowledged, numbers)
+        self.reached = _latest(self.reached, reached)
 
     def endpoint(self, direction: int) -> Endpoint:
         """Address and port of the side that sends in `direction`."""
         return endpoint(*self.raw_endpoints[direction])
+
+
+def _latest(before: Acknowledged, now: Sequence[int | None]) -> Acknowledged:
+    (one, other), (first, second) = before, now
+    return one if first is None else first, other if second is None else second
 
 
 @dataclass(slots=True)
@@ -81,7 +88,7 @@ class Arrivals:
 class _Group:
     """What a batch holds of one pair of endpoints, or of one of its successive connections."""
 
-    __slots__ = ("_told", "acknowledged", "first_row", "initial_sequence", "slices", "spans")
+    __slots__ = ("_told", "acknowledged", "first_row", "initial_sequence", "reached", "slices", "spans")
 
     def __init__(self, first_row: int, spans: list[Span]) -> None:
         self.first_row = first_row
@@ -89,6 +96,7 @@ class _Group:
         self.slices: list[int] = []
         self.initial_sequence: list[int | None] = [None, None]
         self.acknowledged: list[int | None] = [None, None]
+        self.reached: list[int | None] = [None, None]
         self._told = [0, 0]
 
     def learn(self, row: int, direction: int, initial_sequence: int) -> None:
@@ -195,7 +203,7 @@ class ConnectionTable:
                 if connection.over:
                     self.bygone.remember(key, connection.initial_sequence)
             if group.acknowledged != [None, None]:
-                connection.acknowledge(*group.acknowledged)
+                connection.acknowledge(group.acknowledged, group.reached)
             if group.spans and not connection.over:
                 lone = known is None and connection.opening is not None
                 arrivals.append(Arrivals(connection, group.spans, lone))
@@ -277,16 +285,18 @@ class _Slices:
         before: list[int] = (self._batch.sequence[first] - ((self._batch.flags[first] & SYN) == 0)).tolist()
         return before
 
-    def acknowledging(self) -> tuple[list[int], list[int], list[int]]:
-        """Of each slice, the first row with an acknowledgment (-1 where there is none), its number, and the last."""
+    def acknowledging(self) -> tuple[list[int], list[int], list[int], list[int]]:
+        """Of each slice, the first row with an acknowledgment (-1 where there is none), its number, the last number,
+        and the sequence number beside that."""
         with_ack = np.flatnonzero(self.flags & ACK)
         first = np.searchsorted(with_ack, self.starts)
         last = np.searchsorted(with_ack, self.behind) - 1
         if not len(with_ack):
-            return ([-1] * len(first),) * 3
+            return ([-1] * len(first),) * 4
         rows = self.order[with_ack[np.minimum(first, len(with_ack) - 1)]]
-        numbers, latest = (self._batch.acknowledgment[some] for some in (rows, self.order[with_ack[last]]))
-        return np.where(first <= last, rows, -1).tolist(), numbers.tolist(), latest.tolist()
+        latest = self.order[with_ack[last]]
+        numbers, later = (self._batch.acknowledgment[some].tolist() for some in (rows, latest))
+        return np.where(first <= last, rows, -1).tolist(), numbers, later, self._batch.sequence[latest].tolist()
 
     def syns(self) -> Iterator[tuple[Ends, int, int]]:
         """Ends, direction and sequence number of every SYN."""
@@ -322,7 +332,7 @@ def _groups(slices: _Slices) -> dict[Ends, _Group]:
     """Slices by pair of endpoints."""
     groups: dict[Ends, _Group] = {}
     initial = slices.initial()
-    acknowledging, acknowledgment, acknowledged = slices.acknowledging()
+    acknowledging, acknowledgment, acknowledged, reached = slices.acknowledging()
     bounds = slices.bounds.tolist()
     for index, key in enumerate(slices.keys):
         direction, row = slices.direction[index], slices.first_row[index]
@@ -335,7 +345,7 @@ def _groups(slices: _Slices) -> dict[Ends, _Group]:
         group.learn(row, direction, initial[index])
         if acknowledging[index] >= 0:
             group.learn(acknowledging[index], 1 - direction, acknowledgment[index] - 1)
-            group.acknowledged[direction] = acknowledged[index]
+            group.acknowledged[direction], group.reached[direction] = acknowledged[index], reached[index]
         if bounds[index] < bounds[index + 1]:
             group.spans.append((direction, bounds[index], bounds[index + 1]))
     return groups
@@ -345,7 +355,7 @@ def _reopened(group: _Group, connection: Connection | None, slices: _Slices, row
     """Go through the rows of `group` one by one and cut it where Wireshark does; returns what follows the cuts."""
     result: list[_Group] = []
     latest = group
-    group.acknowledged = [None, None]
+    group.acknowledged, group.reached = [None, None], [None, None]
     group.initial_sequence = [None, None] if connection is None else list(connection.initial_sequence)
     for row, direction, frame, flags, sequence, acknowledgment in slices.all_rows(group.slices):
         known = latest.initial_sequence[direction]
@@ -360,7 +370,7 @@ def _reopened(group: _Group, connection: Connection | None, slices: _Slices, row
         latest.learn(row, direction, sequence if flags & SYN else sequence - 1)
         if flags & ACK:
             latest.learn(row, 1 - direction, acknowledgment - 1)
-            latest.acknowledged[direction] = acknowledgment
+            latest.acknowledged[direction], latest.reached[direction] = acknowledgment, sequence
     return result
 
 

@@ -301,11 +301,13 @@ class ByteStream:
         """Drop what was remembered: other bytes for a place seen before go unnoticed from now on."""
         self._remembered = None
 
-    def finish(self, acknowledged: int | None, frame: int, reset: int | None = None) -> list[Piece]:
+    def finish(
+        self, acknowledged: int | None, frame: int, reset: int | None = None, reached: int | None = None
+    ) -> list[Piece]:
         """No more segments will come: returns what waited, with the gaps before and behind it.
 
         `acknowledged` is the peer's last acknowledgment number, `frame` the connection's last frame, `reset` the
-        sequence number of the sender's first RST.
+        sequence number of the sender's first RST, and `reached` that of its last segment with an acknowledgment.
         """
         pieces: list[Piece] = []
         received = 0
@@ -321,6 +323,10 @@ class ByteStream:
             sent = max(received, left) - 1  # a FIN that is not seen counts as a byte
         if self.next < sent <= self.next + _PLAUSIBLE:
             self._skip(sent, "not-captured" if sent <= received else "missing", frame, pieces)
+        if reached is not None and self._base is not None:
+            sent = self._position(reached) - 1
+            if self.next < sent <= self.next + _PLAUSIBLE:
+                self.passage.lose(self.next, sent)
         self.forget()
         return pieces
 

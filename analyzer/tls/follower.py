@@ -139,8 +139,8 @@ class Follower:
         for direction in (0, 1):
             stream = self.streams[direction] or self._unseen(direction)
             acknowledged = self.connection.acknowledged[1 - direction]
-            reset = self._reset(direction)
-            pieces = stream.finish(acknowledged, self.last_frame, reset) if stream is not None else []
+            reset, reached = self._reset(direction), self.connection.reached[direction]
+            pieces = stream.finish(acknowledged, self.last_frame, reset, reached) if stream is not None else []
             if pieces:
                 self._take(direction, pieces)
         self.advance(ended=True)

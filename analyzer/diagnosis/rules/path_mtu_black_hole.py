@@ -6,9 +6,10 @@ ClientHello arrives; the first large packet never does. That is the server's cer
 the client's.
 
 On the wire: A full segment of a flight is sent again and again and never acknowledged, and none as large ever was; or,
-where the capture was made behind that place, it is missing while a smaller one behind it arrived. It is likely where a
-small segment of the same side got through while the large one did not: one came later, or the other side's FIN was
-acknowledged. Without such a sign it is merely possible, for nothing at all may get through.
+where the capture was made behind that place, it is missing while a smaller one behind it arrived, or an acknowledgment
+whose sequence number lies behind it. It is likely where a small segment of the same side got through while the large
+one did not: one came later, or the other side's FIN was acknowledged. Without such a sign it is merely possible, for
+nothing at all may get through.
 
 Client's owner: Lower the interface's MTU to see whether it is that.
 
@@ -32,6 +33,9 @@ WHEN = ("failed", "incomplete")
 _REPEATS = 2
 _PATIENCE = 500_000_000
 """Nanoseconds that two retransmissions take at least (RFC 6298)."""
+_UNSEEN = 3_000_000_000
+"""Nanoseconds that they take at most, at the pace with which a connection begins: one that is never seen has been sent
+again twice by then."""
 _TIMEOUT = 1_000_000_000
 """Nanoseconds after which a FIN is sent again that is not acknowledged (RFC 6298: one second until a round trip is
 measured, and then less)."""
@@ -45,10 +49,8 @@ class _Hole(NamedTuple):
     """What does not get through."""
 
     what: str
-    since: int
-    """When it was sent, or was seen to be missing; nanoseconds since 1970-01-01 UTC."""
     passes: bool
-    """Whether a small segment got through after that."""
+    """Whether a small segment got through meanwhile."""
     frames: tuple[int, ...]
 
 
@@ -81,7 +83,7 @@ def _sent_in_vain(below: Carrier, sender: Sender) -> _Hole | None:
     times = {one.time for one in copies}
     frames = tuple(one.frame for one in passage.repetitions if one.time in times)
     what = f"{size} bytes of the {sender} were sent again {len(copies) - 1} times and never acknowledged"
-    return _Hole(what, copies[0].time, _takes_small_ones(below, sender, copies[0].time), frames[:4])
+    return _Hole(what, _takes_small_ones(below, sender, copies[0].time), frames[:4])
 
 
 def _takes_small_ones(below: Carrier, sender: Sender, since: int) -> bool:
@@ -95,22 +97,25 @@ def _takes_small_ones(below: Carrier, sender: Sender, since: int) -> bool:
 
 def _missing(case: Case, below: Carrier, sender: Sender) -> _Hole | None:
     """Seen beside the receiver: something is missing to the end, though what lies behind it has arrived."""
-    passage = below.passages.get(sender)
+    passage, other = below.passages.get(sender), below.passages.get(OTHER[sender])
     if passage is None or not passage.holes:
         return None
     begin, end = passage.holes[0]
-    behind = [one for one in passage.segments if one.begin >= end]
     largest = max((one.size for one in passage.segments), default=0)
-    if not behind or end - begin <= max(_SMALLEST, largest) or (end - begin) % largest == 0:
+    if end - begin <= max(_SMALLEST, largest) or (largest and (end - begin) % largest == 0):
         return None  # segments of a size that gets through would fit
-    since = min(one.time for one in behind)
+    behind = [one for one in passage.segments if one.begin >= end]
+    seen = behind or [*passage.segments, *(other.segments if other is not None else ())]
+    since = min(one.time for one in behind) if behind else max((one.time for one in seen), default=below.last_time)
     later = [one.time for one in behind] + [mark.time for mark in below.closings if mark.sender == sender]
-    other = below.passages.get(OTHER[sender])
     if other is not None and other.fin_received:
         later += [mark.time for mark in below.closings if mark.sender != sender and mark.kind == "fin"]
+    passes = max(later, default=since) - since >= _UNSEEN
+    if not behind and not passes:
+        return None
     frames = [hole.frame for who, hole in case.facts.holes if who == sender] if case.facts is not None else []
-    what = f"{end - begin} bytes of the {sender} never arrived, {behind[0].size} behind them did"
-    return _Hole(what, since, max(later) - since >= _PATIENCE, tuple(frames[:2]))
+    small = f"{behind[0].size} behind them did" if behind else "its acknowledgments did"
+    return _Hole(f"{end - begin} bytes of the {sender} never arrived, {small}", passes, tuple(frames[:2]))
 
 
 def _told(case: Case, sender: Sender, hole: _Hole) -> Judgment:

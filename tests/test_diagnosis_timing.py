@@ -202,3 +202,11 @@ def test_duplicates_in_a_capture_with_a_snap_length_are_no_black_hole() -> None:
 def test_the_captures_of_both_ends_in_one_file_show_a_black_hole_as_one_of_them_does() -> None:
     made = in_vain("server", fins=(8.0, 8.01))
     assert black_hole(made) == ("likely", "from the server")
+
+
+def test_a_duplicate_counts_as_no_retransmission_anywhere() -> None:
+    """The ClientHello is seen twice at once, and once more after a timeout."""
+    talk, seen = opened()
+    hello = talk.segments[3]
+    made = report(*sorted([*seen, (hello, 0.02), (hello, 0.25)], key=lambda one: one[1]))
+    assert made.carrier.repeated == {"client": (7,), "server": ()}

@@ -55,7 +55,8 @@ class Carrier:
     heads: dict[Sender, bytes]
     """First bytes of either side where they are no TLS."""
     repeated: dict[Sender, tuple[int, ...]]
-    """Frames that brought only bytes that had been seen before: retransmissions."""
+    """Frames that brought only bytes that had been seen a timeout before, or so long ago that it is not remembered:
+    retransmissions. What comes twice at once is none: the network or the capture made two of it."""
     preambles: tuple[Preamble, ...]
     """What was spoken before TLS, or instead of it."""
     refused: bool
@@ -129,7 +130,7 @@ def carrier(follower: Follower, client_direction: int) -> Carrier:
         ),
         heads=dict(zip(senders, heads, strict=True)),
         repeated={
-            sender: tuple(one.frame for one in stream.passage.repetitions) if stream is not None else ()
+            sender: _again(stream.passage) if stream is not None else ()
             for sender, stream in zip(senders, follower.streams, strict=True)
         },
         preambles=prologue.preambles if prologue else (),
@@ -142,6 +143,10 @@ def carrier(follower: Follower, client_direction: int) -> Carrier:
         },
         too_long=TooLong(senders[too_long[0]], *too_long[1:]) if too_long is not None else None,
     )
+
+
+def _again(passage: Passage) -> tuple[int, ...]:
+    return tuple(one.frame for one in passage.repetitions if one.first is None or one.time - one.first >= _TIMEOUT)
 
 
 def is_remarkable(follower: Follower, took: int) -> bool:

@@ -179,8 +179,9 @@ class Follower:
 
     def reopened_behind(self, closing: Mark) -> bool:
         """Whether it is a reset of something before: its sender opens the connection behind it."""
-        later = (one for one in self.openings if one.frame > closing.frame and one.direction == closing.direction)
-        return bool(closing.flags & RST) and any(later)
+        if not closing.flags & RST:
+            return False
+        return any(one.frame > closing.frame and one.direction == closing.direction for one in self.openings)
 
     @property
     def disputed(self) -> int | None:

@@ -49,7 +49,7 @@ def _judge_tls12(handshake: Handshake) -> End:
         if is_unheard(handshake, last):
             return End("incomplete", None, _saw(last, _UNHEARD), last)
         established = End("established", "observed", _saw(last, "Both sides have sent Finished."), last)
-        return _taken_back(handshake, last) or _left_before(handshake, None) or established
+        return _taken_back(handshake, last) or _left_before(handshake, last) or established
     in_full = handshake.first("server_hello_done", "server") if handshake.is_dtls else None
     if finished["server"] and in_full and handshake.has_hole("client"):
         says = "The server has sent Finished, which it does behind the client's: the capture lacks that."
@@ -76,8 +76,10 @@ _UNHEARD = "The last Finished was sent again, and nothing shows that it arrived.
 def gave_up(handshake: Handshake, inference: Inference | None) -> Parting | None:
     """With what the other side left before the last Finished can have reached it; None where it did not."""
     finished = _last_finished(handshake, inference)
-    if finished is None:
-        return None
+    return _left_without(handshake, finished) if finished is not None else None
+
+
+def _left_without(handshake: Handshake, finished: Sent) -> Parting | None:
     closing = next((closing for closing in handshake.closings if closing.sender != finished.sender), None)
     if closing is None or closing.knew(finished):
         return None
@@ -95,16 +97,16 @@ def _last_finished(handshake: Handshake, inference: Inference | None) -> Sent | 
     return max(client, server, key=lambda sent: sent.frame) if client and server else None
 
 
-def _left_before(handshake: Handshake, inference: Inference | None) -> End | None:
+def _left_before(handshake: Handshake, finished: Sent) -> End | None:
     """Not established, where the last Finished cannot have reached the other side, or seems not to have."""
-    closing, finished = gave_up(handshake, inference), _last_finished(handshake, inference)
-    if finished is None:
-        return None
+    closing = _left_without(handshake, finished)
     if closing is not None:
         says = f"The {closing.sender} {_did(closing)} before the {finished.sender}'s Finished had reached it."
         return End("failed", "observed", Evidence(closing.frame, closing.sender, None, says))
+    if not handshake.was_unheard(finished):
+        return None
     behind = handshake.sent[handshake.sent.index(finished) + 1 :]
-    if handshake.was_unheard(finished) and all(sent.sender == finished.sender for sent in behind):
+    if all(sent.sender == finished.sender for sent in behind):
         return End("incomplete", None, _saw(finished, _UNHEARD))
     return None
 
@@ -183,7 +185,7 @@ def _judge_tls13(handshake: Handshake, inference: Inference | None) -> End:
     if inference.accepted is False:
         says = "The server answered the client's flight with an encrypted alert and nothing else."
         return End("failed", "inferred", _saw(inference.alert, says), done)
-    left = _left_before(handshake, inference)
+    left = _left_before(handshake, done) if done is not None else None
     if left is not None:
         return left
     if inference.accepted:
@@ -285,7 +287,7 @@ def _judge_decrypted(handshake: Handshake, finished: Sent) -> End:
     if hidden is not None:
         says = "The server answered the client's flight with an encrypted alert and nothing else."
         return End("failed", "inferred", _saw(hidden, says), finished)
-    left = _left_before(handshake, None)
+    left = _left_before(handshake, finished)
     if left is not None:
         return left
     if not replies and _never_arrived(handshake, finished):

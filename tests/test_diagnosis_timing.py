@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from forge import pcap
 from talk import (
+    APPLICATION_DATA,
     CCS,
     CLIENT_KEY_EXCHANGE,
     ENCRYPTED_FINISHED,
@@ -15,6 +16,7 @@ from talk import (
     certificate,
     client_hello,
     handshake,
+    record,
     server_hello,
     tls12,
 )
@@ -57,6 +59,20 @@ def test_a_server_that_waits_is_certain_beside_it_and_likely_afar() -> None:
     afar = report(*whole(0, 0.1, 0.1001, 0.11, 1.71, 1.72, 1.82))
     assert finding(afar, "slow-handshake").confidence == "likely"
     assert "of the server arrived where the capture was made" in finding(afar, "slow-handshake").summary
+
+
+def test_nobody_is_blamed_for_a_gap_in_which_the_capture_lacks_something() -> None:
+    """The client's late answer is cut, so that the server's Finished seems to come late: both send data behind it."""
+    data = record(APPLICATION_DATA, bytes(60))
+    talk = tls12().send("client", data).send("server", data)
+    times = 0, 0.00005, 0.1, 0.11, 0.111, 1.71, 1.712, 1.82, 1.821
+    made = report(*zip(talk.segments, times, strict=True))
+    assert "before client_key_exchange of the client" in finding(made, "slow-handshake").summary
+    talk.segments[KEYS] = replace(talk.segments[KEYS], captured=0)
+    made = report(*zip(talk.segments, times, strict=True))
+    assert made.outcome == "established"
+    assert made.duration > 1.7
+    assert finding(made, "slow-handshake") is None
 
 
 def test_a_lost_flight_is_nobody_s_delay_where_it_is_sent_and_where_it_arrives() -> None:

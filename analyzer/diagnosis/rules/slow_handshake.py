@@ -86,9 +86,12 @@ def _may_be_lost(case: Case, before: MessageReport, late: MessageReport) -> bool
 
 
 def _lacks(case: Case, before: MessageReport, late: MessageReport) -> bool:
-    """Whether the numbers of DTLS records show that some were lost in that time."""
-    below = case.facts.datagrams if case.facts is not None else None
-    lost = (frame for frames in below.lost.values() for frame in frames) if below is not None else ()
+    """Whether something is missing in that time, also by the numbers of DTLS records: it may have come in between."""
+    facts = case.facts
+    if facts is None:
+        return False
+    lost = [hole.frame for _, hole in facts.holes]
+    lost += [frame for frames in facts.datagrams.lost.values() for frame in frames] if facts.datagrams else []
     return any(before.frame < frame <= late.frame for frame in lost)
 
 

@@ -4,11 +4,11 @@ What it means: Most of the time went by before one message. A slow client signs 
 server waits for a revocation check, an HSM, a balancer's health or its own load. Or the message was lost on the way,
 and the capture was made behind that place: then it merely arrives late.
 
-On the wire: The largest gap between two messages is before this one, and no packet was sent again or came late for a
-hole in that time, nor do the numbers of DTLS records show that one was lost. It is certain that the side let the time
-pass where the capture was made beside it: its half of TCP's own handshake takes less than a millisecond. It is merely
-possible where other packets of the connection were lost, where the message had begun to arrive before the gap, and with
-datagrams.
+On the wire: The largest gap between two messages is before this one, and in that time the capture lacks nothing and no
+packet was sent again or came late for a hole, nor do the numbers of DTLS records show that one was lost. It is certain
+that the side let the time pass where the capture was made beside it: its half of TCP's own handshake takes less than a
+millisecond. It is merely possible where other packets of the connection were lost, where the message had begun to
+arrive before the gap, and with datagrams.
 
 Client's owner: If the client was slow, look at how it signs and what it looks up.
 

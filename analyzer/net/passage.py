@@ -7,7 +7,8 @@ from analyzer.net.rows import Rows
 
 _TIMED = 64
 """Of so many segments the time is kept, and of as many the repetitions, the fillings and the holes."""
-_NOTE = Struct("=3q")
+_RUN = Struct("=2q")
+"""How many segments follow each other, and what is added to `Rows.total` for a position; totals and times follow."""
 
 
 class Segment(NamedTuple):
@@ -39,10 +40,11 @@ class Passage:
     near their receiver shows them arrive: what is lost leaves a hole, and comes late.
     """
 
-    __slots__ = ("_noted", "fillings", "fin_received", "holes", "received", "repetitions")
+    __slots__ = ("_count", "_noted", "fillings", "fin_received", "holes", "received", "repetitions")
 
     def __init__(self) -> None:
-        self._noted = bytearray()  # one object for all, for there are many streams
+        self._count = 0
+        self._noted = bytearray()  # one object for all, and filled column by column, for there are many streams
         self.repetitions: tuple[Late, ...] = ()
         """What brought only bytes that had been seen before: the first few."""
         self.fillings: tuple[Late, ...] = ()
@@ -56,14 +58,16 @@ class Passage:
 
     def note(self, rows: Rows, first: int, behind: int, start: int) -> None:
         """A run of rows that begins at the position `start` was seen."""
-        noted, total, shift = self._noted, rows.total, start - rows.total[first]
-        for row in range(first, min(behind, first + _TIMED - len(noted) // _NOTE.size)):
-            noted += _NOTE.pack(total[row] + shift, total[row + 1] + shift, rows.time[row])
+        count = min(behind - first, _TIMED - self._count)
+        self._count += count
+        self._noted += _RUN.pack(count, start - rows.total[first])
+        self._noted += bytes(rows.total[first : first + count + 1])
+        self._noted += bytes(rows.time[first : first + count])
 
     @property
     def is_full(self) -> bool:
         """Whether no more segments are noted."""
-        return len(self._noted) >= _TIMED * _NOTE.size
+        return self._count == _TIMED
 
     @property
     def is_worn(self) -> bool:
@@ -78,7 +82,13 @@ class Passage:
     @property
     def segments(self) -> list[Segment]:
         """What was noted, in the order in which it was seen."""
-        return [Segment(*one) for one in _NOTE.iter_unpack(self._noted)]
+        found, at, words = list[Segment](), 0, memoryview(bytes(self._noted)).cast("q")
+        while at < len(words):
+            count, shift = words[at : at + 2]
+            total, time = words[at + 2 : at + count + 3], words[at + count + 3 : at + 2 * count + 3]
+            found += [Segment(total[i] + shift, total[i + 1] + shift, time[i]) for i in range(count)]
+            at += 2 * count + 3
+        return found
 
     @property
     def waited_for(self) -> list[Segment]:

@@ -322,6 +322,15 @@ def test_a_client_that_finishes_and_leaves_without_a_word_did_not_like_the_serve
     assert not diagnosed(probe, assumed_trust=True).findings, "a health check, as far as is known"
 
 
+def test_a_client_that_leaves_before_the_server_has_finished_did_not_like_it_either() -> None:
+    steps = f"{TLS12_FLIGHT} {TLS12_ANSWER} C>fin"
+    report = forged(f"{steps} {TLS12_END}", server=[EXPIRED], server_chain=chain(WAS_EXPIRED))
+    assert (diagnosed(report).outcome, report.root_cause) == ("failed", "server-certificate-expired")
+    assert "closed the connection (FIN) without an alert" in report.findings[0].summary
+    good = forged(f"{steps} {TLS12_END}")
+    assert diagnosed(good).root_cause == "closed-without-alert"
+
+
 def test_nothing_is_said_of_a_failure_that_the_capture_does_not_show() -> None:
     report = diagnosed(forged("S>server_hello"))
     assert report.outcome == "incomplete"

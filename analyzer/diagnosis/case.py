@@ -263,7 +263,8 @@ class Case:
     def refusal(self, of: Sender) -> Ending | None:
         """How the other side turned down the certificate of this one; None where it did not.
 
-        curl and Node finish a handshake with a server that they dislike, and leave without a request.
+        curl and Node finish a handshake with a server that they dislike, and leave without a request; at times before
+        the server's Finished has come.
         """
         ending = self.ending
         if of == "server" and self.established and left_silently(self.report):
@@ -279,7 +280,8 @@ class Case:
             return None
         # NSS judges the certificate while the handshake goes on, and may refuse it behind its own Finished.
         late = ending.how == "encrypted-alert" or ending.alert in _ABOUT_CERTIFICATES
-        return ending if shown and (late or self.stage == "server-authentication") else None
+        left = ending.how in ("fin", "rst") and left_silently(self.report)
+        return ending if shown and (late or left or self.stage == "server-authentication") else None
 
     @property
     def hidden_server_certificate(self) -> bool:

@@ -1,14 +1,12 @@
 """Which segments of a direction came when: what was sent again, what filled a hole, and what never got through?"""
 
-from struct import Struct
+from array import array
 from typing import NamedTuple
 
 from analyzer.net.rows import Rows
 
 _TIMED = 64
 """Of so many segments the time is kept, and of as many the repetitions, the fillings and the holes."""
-_RUN = Struct("=2q")
-"""How many segments follow each other, and what is added to `Rows.total` for a position; totals and times follow."""
 
 
 class Segment(NamedTuple):
@@ -44,7 +42,9 @@ class Passage:
 
     def __init__(self) -> None:
         self._count = 0
-        self._noted = bytearray()  # one object for all, and filled column by column, for there are many streams
+        # Of each run how many segments it has, what to add to `Rows.total` for a position, and then totals and times:
+        # one object for all, and filled column by column, for there are many streams.
+        self._noted = array("q")
         self.repetitions: tuple[Late, ...] = ()
         """What brought only bytes that had been seen before: the first few."""
         self.fillings: tuple[Late, ...] = ()
@@ -60,9 +60,11 @@ class Passage:
         """A run of rows that begins at the position `start` was seen."""
         count = min(behind - first, _TIMED - self._count)
         self._count += count
-        self._noted += _RUN.pack(count, start - rows.total[first])
-        self._noted += bytes(rows.total[first : first + count + 1])
-        self._noted += bytes(rows.time[first : first + count])
+        noted, total = self._noted, rows.total[first : first + count + 1]
+        noted.append(count)
+        noted.append(start - total[0])
+        noted.extend(total)
+        noted.extend(rows.time[first : first + count])
 
     @property
     def is_full(self) -> bool:
@@ -77,15 +79,15 @@ class Passage:
     @property
     def held(self) -> int:
         """Bytes that it keeps."""
-        return len(self._noted)
+        return len(self._noted) * self._noted.itemsize
 
     @property
     def segments(self) -> list[Segment]:
         """What was noted, in the order in which it was seen."""
-        found, at, words = list[Segment](), 0, memoryview(bytes(self._noted)).cast("q")
-        while at < len(words):
-            count, shift = words[at : at + 2]
-            total, time = words[at + 2 : at + count + 3], words[at + count + 3 : at + 2 * count + 3]
+        found, at, noted = list[Segment](), 0, self._noted
+        while at < len(noted):
+            count, shift = noted[at : at + 2]
+            total, time = noted[at + 2 : at + count + 3], noted[at + count + 3 : at + 2 * count + 3]
             found += [Segment(total[i] + shift, total[i + 1] + shift, time[i]) for i in range(count)]
             at += 2 * count + 3
         return found

@@ -95,9 +95,9 @@ class Beginning:
     def take(self, direction: int, pieces: list[Piece]) -> None:
         """This has arrived."""
         self._said[direction].extend(pieces)
-        if self.state == "waiting":
-            self._bytes += sum(piece.end - piece.begin for piece in pieces)
-            self._segments[direction] += sum(piece.segments for piece in pieces)
+        for piece in pieces if self.state == "waiting" else ():
+            self._bytes += piece.end - piece.begin
+            self._segments[direction] += piece.segments
 
     def find(self, last_frame: int, *, ended: bool) -> Start | None:
         """Where TLS begins, as far as what has arrived tells; None: it does not, or not yet (see `state`).

@@ -271,7 +271,7 @@ class RecordReader:
             self.records += 1
             if type_ == APPLICATION_DATA:
                 self.application_data += 1
-                if self._is_only_counted(length):
+                if self.application_data > self._detailed and self._is_only_counted(length):
                     continue
             elif not self._is_read(type_, frame):
                 continue

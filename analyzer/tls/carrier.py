@@ -33,7 +33,7 @@ class Stall(NamedTuple):
     """What ended it."""
 
 
-_TIMEOUT = 150_000_000
+SOONEST_AGAIN = 150_000_000
 """Nanoseconds: after less nobody's timer sends again (Linux: 200 ms). What comes again sooner is a duplicate that the
 network or the capture made, a probe, or was told to be missing, which costs a round trip."""
 
@@ -89,7 +89,7 @@ class Carrier:
     def loses(self) -> bool:
         """Whether something of this connection was lost on the way: it stalled, or a SYN was sent again."""
         syns = [mark.time for mark in self.openings if mark.kind == "syn"]
-        return bool(self.stalls) or any(time - syns[0] >= _TIMEOUT for time in syns)
+        return bool(self.stalls) or any(time - syns[0] >= SOONEST_AGAIN for time in syns)
 
     @property
     def stalls(self) -> list[Stall]:
@@ -98,7 +98,7 @@ class Carrier:
             Stall(one.first, one.time, one.frame)
             for passage in self.passages.values()
             for one in (*passage.repetitions, *passage.fillings)
-            if one.first is not None and one.time - one.first >= _TIMEOUT
+            if one.first is not None and one.time - one.first >= SOONEST_AGAIN
         ]
         return sorted(found)
 
@@ -146,7 +146,7 @@ def carrier(follower: Follower, client_direction: int) -> Carrier:
 
 
 def _again(passage: Passage) -> tuple[int, ...]:
-    return tuple(one.frame for one in passage.repetitions if one.first is None or one.time - one.first >= _TIMEOUT)
+    return tuple(one.frame for one in passage.repetitions if one.first is None or one.time - one.first >= SOONEST_AGAIN)
 
 
 def is_remarkable(follower: Follower, took: int) -> bool:

@@ -169,6 +169,11 @@ class Datagrams:
     last_frame: int = 0
     """Its frame."""
 
+    @property
+    def behind_losses(self) -> set[int]:
+        """Of both sides, the frames in `lost`."""
+        return {frame for frames in self.lost.values() for frame in frames}
+
     def note_error(self, sender: Sender, datagram: "Datagram") -> None:
         """Take an ICMP error that quotes a datagram of this side."""
         if datagram.refused:

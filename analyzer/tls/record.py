@@ -271,7 +271,7 @@ class RecordReader:
             self.records += 1
             if type_ == APPLICATION_DATA:
                 self.application_data += 1
-                if self.application_data > self._detailed and self._is_only_counted(length):
+                if self.application_data > self._detailed and not self._may_open(length):
                     continue
             elif not self._is_read(type_, frame):
                 continue
@@ -281,9 +281,9 @@ class RecordReader:
             )
         return position
 
-    def _is_only_counted(self, length: int) -> bool:
-        """Whether it is enough to have counted a record of application data: nothing of it will be opened."""
-        return self.application_data > self._detailed and not (self._opens_data and length >= _LEAST_PROTECTED)
+    def _may_open(self, length: int) -> bool:
+        """Whether something of a record of application data may be opened; else it is enough to count it."""
+        return self._opens_data and length >= _LEAST_PROTECTED
 
     def _is_read(self, type_: int, frame: int) -> bool:
         """Count a record that is no application data; nobody reads heartbeats, nor those that are too many."""
@@ -344,7 +344,7 @@ class RecordReader:
         self.records += 1
         if record.type == APPLICATION_DATA:
             self.application_data += 1
-            if self._is_only_counted(record.length):
+            if self.application_data > self._detailed and not self._may_open(record.length):
                 return
         elif not self._is_read(record.type, seen[0]):
             return

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from analyzer.diagnosis.case import OTHER, Case
 from analyzer.diagnosis.finding import Judgment, advise
 from analyzer.results import Sender
-from analyzer.tls.carrier import Carrier
+from analyzer.tls.carrier import SOONEST_AGAIN, Carrier
 
 SEVERITY = "error"
 STAGE = None
@@ -39,8 +39,6 @@ again twice by then."""
 _TIMEOUT = 1_000_000_000
 """Nanoseconds after which a FIN is sent again that is not acknowledged (RFC 6298: one second until a round trip is
 measured, and then less)."""
-_AGAIN = 150_000_000
-"""Nanoseconds: a FIN that comes twice within less was seen twice by the capture."""
 _SMALLEST = 1200
 """What fits into less is not large anywhere: IPv6 takes packets of 1280 bytes on every link (RFC 8200, section 5)."""
 
@@ -90,7 +88,7 @@ def _takes_small_ones(below: Carrier, sender: Sender, since: int) -> bool:
     """Whether an acknowledgment by the sender got through later: the other side need not repeat its FIN."""
     fins = [mark.time for mark in below.closings if mark.sender != sender and mark.kind == "fin"]
     other = below.passages.get(OTHER[sender])
-    if other is None or not other.fin_received or not fins or fins[-1] - fins[0] >= _AGAIN:
+    if other is None or not other.fin_received or not fins or fins[-1] - fins[0] >= SOONEST_AGAIN:
         return False
     return fins[0] - since >= _PATIENCE and below.last_time - fins[0] >= _TIMEOUT
 

@@ -76,6 +76,6 @@ def judge(case: Case) -> Judgment | None:
 def _behind_losses(case: Case) -> set[int]:
     """Frames of DTLS before which records were lost, by their numbers, and a timer's time went by."""
     below = case.facts.datagrams if case.facts is not None else None
-    lost = {frame for frames in below.lost.values() for frame in frames} if below is not None else set()
+    lost = below.behind_losses if below is not None else set[int]()
     messages = case.report.messages
     return lost & {later.frame for earlier, later in pairwise(messages) if later.time - earlier.time >= _TIMER}

@@ -91,7 +91,7 @@ def _lacks(case: Case, before: MessageReport, late: MessageReport) -> bool:
     if facts is None:
         return False
     lost = [hole.frame for _, hole in facts.holes]
-    lost += [frame for frames in facts.datagrams.lost.values() for frame in frames] if facts.datagrams else []
+    lost += facts.datagrams.behind_losses if facts.datagrams else ()
     return any(before.frame < frame <= late.frame for frame in lost)
 
 

@@ -31,11 +31,9 @@ def judge(case: Case) -> Judgment | None:
         return None
     sender, frame = below.refused
     gone = OTHER[sender]
-    if not any(sent.sender == gone for sent in facts.sent) or any(
-        sent.sender == gone and sent.frame > frame for sent in facts.sent
-    ):
-        return None
     before = [sent for sent in facts.sent if sent.sender == gone]
+    if not before or any(sent.frame > frame for sent in before):
+        return None
     return Judgment(
         confidence="certain",
         summary=f"{sentence(case.name(gone))} could no longer be reached after its {before[-1].name} (ICMP: "
